@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Asterisk English prompts: from recorded speech to distilled connectors and exp/RESULTS.md.
+# Options are those of ssr.sh (./run.sh --help).
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+
+./ssr.sh \
+    --train_set train \
+    --valid_set valid \
+    --test_sets test \
+    "$@"

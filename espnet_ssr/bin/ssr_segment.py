@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Stage 5: LLM tokens of the transcripts and the end time of each token's segment."""
+
+import json
+from pathlib import Path
+
+from espnet_ssr.bin.options import make_parser
+from espnet_ssr.command import run_command
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--data_dir", type=Path, required=True, help="formatted data directory")
+    parser.add_argument("--align_dir", type=Path, required=True, help="has word.ctm")
+    parser.add_argument("--output_dir", type=Path, required=True, help="for token_id, token_end")
+    parser.add_argument("--llm", required=True, help="folder, name below $SSR_MODELS, or hub id")
+    parser.add_argument("--frame_rate", type=float, default=50.0, help="of the encoder, in Hz")
+    parser.add_argument("--fs", type=int, default=16000, help="sampling rate in Hz")
+    parser.add_argument(
+        "--prefix_space",
+        choices=("true", "false"),
+        default="true",
+        help="tokenize ' text', so that a word has one token wherever it stands",
+    )
+    args = parser.parse_args()
+
+    from espnet_ssr.data.segment import segment_data_dir
+    from espnet_ssr.datadir import write_lines
+    from espnet_ssr.llm.tokenizer import load_tokenizer
+    from espnet_ssr.plots import plot_histogram
+
+    result = segment_data_dir(
+        args.data_dir,
+        args.align_dir,
+        load_tokenizer(args.llm),
+        args.frame_rate,
+        args.fs,
+        args.prefix_space == "true",
+    )
+    result.write(args.output_dir)
+    summary = result.summary()
+    if not summary["segmented"]:
+        raise ValueError(f"{args.data_dir}: no utterance has a segmentation: {summary['dropped']}")
+    write_lines(args.output_dir / "report.json", [json.dumps(summary, indent=1)])
+    plot_histogram(args.output_dir / "token_duration.png", result.durations(), "token duration (s)")
+    dropped = "".join(f", dropped {n} {cause}" for cause, n in summary["dropped"].items())
+    print(
+        f"{args.output_dir}: {summary['segmented']} of {summary['utterances']} utterances, "
+        f"{summary['tokens']} tokens, {summary['tokens_per_second']:.2f} a second{dropped}"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,68 @@
+"""The interface of every connector."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class ConnectorOutput:
+    """What a connector returns.
+
+    Attributes:
+        embeds: vectors ``(B, N, H)`` of the LLM's embedding width, zero after each length.
+        lengths: ``(B,)`` vectors of each utterance.
+        losses: losses of the connector's own, by name (for example CIF's quantity loss).
+    """
+
+    embeds: torch.Tensor
+    lengths: torch.Tensor
+    losses: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class AbsConnector(torch.nn.Module, ABC):
+    """Maps frame features to vectors of the LLM's embedding width."""
+
+    needs_segmentation: bool = True
+    """``forward`` needs ``token_end``."""
+
+    token_aligned: bool = True
+    """Output ``i`` belongs to token ``i``, so that it can be distilled."""
+
+    output: torch.nn.Linear
+    """The last layer, to the LLM's width ``H``."""
+
+    def output_size(self) -> int:
+        """Width ``H`` of the vectors."""
+        return self.output.out_features
+
+    @torch.no_grad()
+    def start_at(self, vector: torch.Tensor) -> None:
+        """Let an untrained connector give about ``vector`` ``(H,)`` whatever it hears.
+
+        The mean embedding is the best constant guess; PyTorch's default weights would add noise
+        of several times the embeddings' variance to it, which takes epochs to unlearn.
+        """
+        self.output.weight.mul_(0.1)
+        self.output.bias.copy_(vector)
+
+    @abstractmethod
+    def forward(
+        self,
+        feats: torch.Tensor,
+        feats_lengths: torch.Tensor,
+        token_end: torch.Tensor | None = None,
+        token_lengths: torch.Tensor | None = None,
+    ) -> ConnectorOutput:
+        """Connect a batch.
+
+        Args:
+            feats: frame features ``(B, T, D)``.
+            feats_lengths: ``(B,)`` in frames.
+            token_end: index ``(B, M)`` of the last frame of each token's segment, strictly
+                increasing up to ``token_lengths``; what comes after that is ignored.
+            token_lengths: ``(B,)`` in tokens.
+        """

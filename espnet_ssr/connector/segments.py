@@ -1,0 +1,106 @@
+"""Segments as frame indices: from times, into packed batches, into means.
+
+Segment ``j`` covers the frames ``end[j - 1] + 1 ... end[j]`` (segment 0 starts at frame 0).
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def seconds_to_frames(
+    token_end: torch.Tensor,
+    token_lengths: torch.Tensor,
+    feats_lengths: torch.Tensor,
+    frame_rate: float,
+) -> torch.Tensor:
+    """Last frame of each token: ``ceil(seconds * frame_rate) - 1`` with a frame for everyone.
+
+    A token whose segment would be empty takes the next free frame, and the last tokens move
+    back where the utterance ends too early, so segments are never empty as long as there are
+    as many frames as tokens.
+
+    Args:
+        token_end: end times ``(B, M)`` in seconds, never decreasing.
+        token_lengths: ``(B,)`` in tokens.
+        feats_lengths: ``(B,)`` in frames, at least ``token_lengths``.
+        frame_rate: frames a second.
+
+    Returns:
+        ``(B, M)`` long, strictly increasing up to each length.
+    """
+    position = torch.arange(token_end.size(1), device=token_end.device)
+    # 1e-3 frames of tolerance: 0.34 s at 50 Hz is 17 frames, whatever float32 makes of it.
+    frames = torch.ceil(token_end.double() * frame_rate - 1e-3).long() - 1
+    frames = frames.clamp(min=0)
+    # The smallest strictly increasing sequence that is nowhere below ``frames``.
+    frames = torch.cummax(frames - position, dim=1).values + position
+    # Leave a frame for each token still to come.
+    latest = feats_lengths[:, None] - token_lengths[:, None] + position
+    return torch.minimum(frames, latest)
+
+
+def segment_starts(token_end: torch.Tensor) -> torch.Tensor:
+    """First frame ``(B, M)`` of each segment."""
+    return torch.nn.functional.pad(token_end[:, :-1] + 1, (1, 0))
+
+
+def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """``(B, size)``, True before each length."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def pack_segments(
+    feats: torch.Tensor, token_end: torch.Tensor, token_lengths: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Index each segment's frames in a row of its own.
+
+    Args:
+        feats: ``(B, T, D)``; token_end: ``(B, M)``; token_lengths: ``(B,)``.
+
+    Returns:
+        the position ``(S,)`` of each segment's first frame in ``feats.flatten(0, 1)``, where
+        ``S`` is the sum of ``token_lengths`` (utterance by utterance), and the segments'
+        lengths ``(S,)`` in frames.
+    """
+    mask = length_mask(token_lengths, token_end.size(1))
+    start, end = segment_starts(token_end)[mask], token_end[mask]
+    utterance = torch.arange(feats.size(0), device=feats.device)[:, None].expand_as(mask)[mask]
+    return utterance * feats.size(1) + start, end - start + 1
+
+
+def bucket_by_length(lengths: torch.Tensor, growth: float = 1.4) -> list[torch.Tensor]:
+    """Indices of the segments in each bucket, shortest bucket first.
+
+    The longest of a bucket is at most ``growth`` times its shortest (or one frame longer): one
+    long pause must not pad every segment of a batch to its own length.
+    """
+    edges, edge = [], 1
+    while edge < int(lengths.max()):
+        edges.append(edge)
+        edge = max(edge + 1, int(edge * growth))
+    bucket = torch.bucketize(lengths, torch.tensor(edges, device=lengths.device))
+    return [torch.nonzero(bucket == b).squeeze(1) for b in bucket.unique().tolist()]
+
+
+def unpack_segments(packed: torch.Tensor, token_lengths: torch.Tensor) -> torch.Tensor:
+    """One vector a segment ``(S, H)`` back to ``(B, M, H)``, zero after each length."""
+    mask = length_mask(token_lengths, int(token_lengths.max()))
+    embeds = packed.new_zeros(*mask.shape, packed.size(-1))
+    return embeds.masked_scatter(mask[..., None], packed)
+
+
+def cumulative_frames(feats: torch.Tensor) -> torch.Tensor:
+    """Sums over frames from the start, for ``segment_means``: ``(B, T, D)`` -> ``(B, T + 1, D)``.
+
+    In double precision, as the difference of two sums over an hour loses the digits that matter.
+    """
+    return torch.nn.functional.pad(feats.double().cumsum(1), (0, 0, 1, 0))
+
+
+def segment_means(cumulative: torch.Tensor, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """Mean ``(B, M, D)`` of the frames ``start ... end``, both included, of ``(B, M)`` segments."""
+    expand = (-1, -1, cumulative.size(-1))
+    upper = cumulative.gather(1, (end + 1)[..., None].expand(*expand))
+    lower = cumulative.gather(1, start[..., None].expand(*expand))
+    return ((upper - lower) / (end - start + 1)[..., None]).float()

@@ -1,0 +1,1 @@
+"""Between alignment and training: tokens with their segments, checks, batches."""

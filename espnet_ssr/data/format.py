@@ -1,0 +1,149 @@
+"""Stage 3: audio of any format, rate and channels to one format, filtered by duration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
+from espnet_ssr.progress import Progress
+
+
+class DropUtterance(Exception):
+    """The utterance is left out; the first argument is the cause, the second the details."""
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """What formatted audio is like: mono, 16 bit, ``sample_rate`` Hz, ``suffix`` wav or flac,
+    from ``min_seconds`` to ``max_seconds``."""
+
+    sample_rate: int = 16000
+    suffix: str = "flac"
+    min_seconds: float = 0.1
+    max_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An utterance's audio: a file, or the part ``[start, end)`` of it in seconds."""
+
+    path: str
+    start: float = 0.0
+    end: float | None = None
+
+
+def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
+    """Read, mix to mono and resample: samples ``(N,)``, float32.
+
+    Raises:
+        DropUtterance: missing, unreadable, truncated, empty or not finite.
+    """
+    try:
+        with soundfile.SoundFile(recording.path) as f:
+            first = round(recording.start * f.samplerate)
+            end = f.frames if recording.end is None else round(recording.end * f.samplerate)
+            if end > f.frames:
+                raise DropUtterance("segment_past_end", f"{recording.path} ends before the segment")
+            f.seek(first)
+            samples = f.read(end - first, dtype="float32", always_2d=True).mean(axis=1)
+            rate, expected = f.samplerate, end - first
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DropUtterance("unreadable_audio", f"{recording.path}: {error}") from None
+    if len(samples) < expected:
+        raise DropUtterance("truncated_audio", f"{recording.path}: {len(samples)} of {expected}")
+    if not np.isfinite(samples).all():
+        raise DropUtterance("not_finite", f"{recording.path} has NaN or infinite samples")
+    return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
+
+
+def format_utterances(
+    utt_ids: Sequence[str],
+    folder: Path,
+    final_folder: Path,
+    progress: Progress,
+    recordings: dict[str, Recording],
+    texts: dict[str, str],
+    audio_format: AudioFormat,
+) -> None:
+    """Write the audio of a shard with its ``wav.scp``, ``utt2num_samples`` and ``dropped``."""
+    wav_scp, num_samples, dropped = [], [], []
+    for utt_id in utt_ids:
+        try:
+            if not texts.get(utt_id, "").strip():
+                raise DropUtterance("empty_text", "no transcript")
+            samples = read_recording(recordings[utt_id], audio_format.sample_rate)
+            _check_duration(samples, audio_format)
+        except DropUtterance as drop:
+            dropped.append(f"{utt_id} {drop.args[0]} {drop.args[1]}")
+        else:
+            name = f"{utt_id.replace('/', '_')}.{audio_format.suffix}"
+            soundfile.write(folder / name, samples, audio_format.sample_rate, subtype="PCM_16")
+            wav_scp.append(f"{utt_id} {final_folder.absolute() / name}")
+            num_samples.append(f"{utt_id} {len(samples)}")
+        progress.update()
+    write_lines(folder / "wav.scp", wav_scp)
+    write_lines(folder / "utt2num_samples", num_samples)
+    write_lines(folder / "dropped", dropped)
+
+
+def _check_duration(samples: np.ndarray, audio_format: AudioFormat) -> None:
+    seconds = len(samples) / audio_format.sample_rate
+    if seconds < audio_format.min_seconds:
+        raise DropUtterance("too_short", f"{seconds:.2f} s < {audio_format.min_seconds} s")
+    if seconds > audio_format.max_seconds:
+        raise DropUtterance("too_long", f"{seconds:.2f} s > {audio_format.max_seconds} s")
+
+
+def read_recordings(data_dir: Path) -> dict[str, Recording]:
+    """Where each utterance's audio is: ``wav.scp`` and, if there is one, ``segments``."""
+    wav_scp = read_keyed(data_dir / "wav.scp")
+    if not (data_dir / "segments").is_file():
+        return {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
+    recordings = {}
+    for utt_id, segment in read_keyed(data_dir / "segments").items():
+        recording_id, start, end = segment.split()
+        recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
+    return recordings
+
+
+def complete_data_dir(data_dir: Path, output_dir: Path, sample_rate: int) -> str:
+    """Write ``text``, ``utt2spk`` and ``spk2utt`` for the utterances in ``output_dir/wav.scp``.
+
+    Returns:
+        one line: how many were kept, for how many hours, and what was dropped by cause.
+
+    Raises:
+        ValueError: nothing was kept.
+    """
+    kept = read_keyed(output_dir / "wav.scp")
+    dropped = read_keyed(output_dir / "dropped")
+    if not kept:
+        raise ValueError(f"{data_dir}: no usable utterance{describe_causes(dropped)}")
+    texts, speakers = read_keyed(data_dir / "text"), read_keyed(data_dir / "utt2spk")
+    write_keyed(output_dir / "text", {u: texts[u] for u in kept})
+    write_keyed(output_dir / "utt2spk", {u: speakers[u] for u in kept})
+    spk2utt = invert_utt2spk({u: speakers[u] for u in kept})
+    write_keyed(output_dir / "spk2utt", {s: " ".join(utts) for s, utts in spk2utt.items()})
+    seconds = sum(map(int, read_keyed(output_dir / "utt2num_samples").values())) / sample_rate
+    return (
+        f"{output_dir}: kept {len(kept)} of {len(kept) + len(dropped)} utterances, "
+        f"{seconds:.0f} s of audio{describe_causes(dropped)}"
+    )
+
+
+def describe_causes(dropped: dict[str, str]) -> str:
+    """``"; dropped: 2 too_short (utt1, utt2)"`` from ``{utt: "cause details"}``."""
+    causes: dict[str, list[str]] = {}
+    for utt_id, value in dropped.items():
+        causes.setdefault(value.split()[0], []).append(utt_id)
+    phrases = [
+        f"{len(utts)} {cause} ({', '.join(utts[:3])}{', ...' if len(utts) > 3 else ''})"
+        for cause, utts in sorted(causes.items())
+    ]
+    return f"; dropped: {', '.join(phrases)}" if phrases else ""

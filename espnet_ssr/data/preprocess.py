@@ -1,0 +1,25 @@
+"""Last look at an example before it goes into a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_example(utt_id: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return ``data`` if it can be trained on.
+
+    Raises:
+        ValueError: names the utterance, what is wrong and the stage to run again.
+    """
+    for name in ("feats", "speech"):
+        if name in data and not np.isfinite(data[name]).all():
+            raise ValueError(f"{utt_id}: {name} has NaN or infinite values: run stage 6 again")
+    tokens, ends = data.get("token_id"), data.get("token_end")
+    if tokens is not None and ends is not None and len(tokens) != len(ends):
+        raise ValueError(
+            f"{utt_id}: {len(tokens)} token ids but {len(ends)} end times: run stage 5 again"
+        )
+    if "feats" in data and tokens is not None and len(tokens) > len(data["feats"]):
+        frames = len(data["feats"])
+        raise ValueError(f"{utt_id}: {len(tokens)} tokens in {frames} frames: run stage 5 again")
+    return data

@@ -1,0 +1,82 @@
+"""Stage 6: frame features of a data directory as kaldiio archives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import torch
+
+from espnet_ssr.datadir import read_audio, write_lines
+from espnet_ssr.encoder.abs import AbsEncoder
+from espnet_ssr.progress import Progress
+
+
+def length_buckets(lengths: dict[str, int], max_samples: int) -> list[list[str]]:
+    """Batches of utterances of like length whose padded size is at most ``max_samples``."""
+    batches: list[list[str]] = []
+    for utt_id in sorted(lengths, key=lambda u: (lengths[u], u)):
+        # Sorted by length: the newcomer is the longest, so it sets the padded size.
+        if batches and lengths[utt_id] * (len(batches[-1]) + 1) <= max_samples:
+            batches[-1].append(utt_id)
+        else:
+            batches.append([utt_id])
+    return batches
+
+
+def dump_utterances(
+    utt_ids: Sequence[str],
+    folder: Path,
+    final_folder: Path,
+    progress: Progress,
+    encoder: AbsEncoder,
+    wav_scp: dict[str, str],
+    batch_seconds: float,
+    compression_method: int | None,
+    device: str,
+) -> None:
+    """Write a shard: ``feats.ark``, ``feats.scp``, ``utt2num_frames`` and ``cost``, the seconds
+    of audio and of work."""
+    started = time.perf_counter()
+    audio = {u: read_audio(wav_scp[u], encoder.sample_rate) for u in utt_ids}
+    lengths = {u: len(samples) for u, samples in audio.items()}
+    feats: dict[str, np.ndarray] = {}
+    for batch in length_buckets(lengths, int(batch_seconds * encoder.sample_rate)):
+        feats.update(encode_batch(encoder, {u: audio[u] for u in batch}, device))
+        progress.update(len(batch))
+    in_order = {u: feats[u] for u in utt_ids}
+    temporary_scp = folder / "feats.scp"
+    kaldiio.save_ark(
+        str(folder / "feats.ark"),
+        in_order,
+        scp=str(temporary_scp),
+        compression_method=compression_method,
+    )
+    # The scp names the archive where it will be once the shard is complete.
+    lines = temporary_scp.read_text().replace(str(folder), str(final_folder.absolute()))
+    write_lines(temporary_scp, lines.splitlines())
+    write_lines(folder / "utt2num_frames", (f"{u} {len(f)}" for u, f in in_order.items()))
+    seconds = sum(lengths.values()) / encoder.sample_rate
+    write_lines(folder / "cost", [f"{seconds:.3f} {time.perf_counter() - started:.3f}"])
+
+
+def encode_batch(
+    encoder: AbsEncoder, audio: dict[str, np.ndarray], device: str = "cpu"
+) -> dict[str, np.ndarray]:
+    """Features ``(T, D)``, float32, of each utterance's samples ``(N,)``."""
+    samples = [torch.from_numpy(x).to(device) for x in audio.values()]
+    speech = torch.nn.utils.rnn.pad_sequence(samples, batch_first=True)
+    speech_lengths = torch.tensor([len(x) for x in samples], device=device)
+    with torch.inference_mode():
+        feats, feats_lengths = encoder(speech, speech_lengths)
+    feats, sizes = feats.float().cpu().numpy(), feats_lengths.tolist()
+    return {u: f[:n] for u, f, n in zip(audio, feats, sizes, strict=True)}
+
+
+def real_time_factor(cost_file: Path) -> float:
+    """Seconds of work (summed over jobs) for a second of audio, from merged ``cost`` files."""
+    costs = np.loadtxt(cost_file, ndmin=2)
+    return float(costs[:, 1].sum() / costs[:, 0].sum())

@@ -1,0 +1,1 @@
+"""Evaluation: numbers that stand beside control rows."""

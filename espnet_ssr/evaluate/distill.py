@@ -1,0 +1,110 @@
+"""Stage 10 for a distilled connector: vectors, nearest tokens and figures of a test set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase
+
+from espnet_ssr.connector.segments import seconds_to_frames
+from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
+from espnet_ssr.evaluate.embedding import (
+    Utterance,
+    connect_all,
+    error_rates,
+    fidelity,
+    shuffle_segments,
+)
+from espnet_ssr.model.distill import SSRDistillModel
+from espnet_ssr.progress import Progress
+
+
+def load_utterances(model: SSRDistillModel, loader: DataLoader) -> list[Utterance]:
+    """Encode what a loader gives in batches of one utterance."""
+    utterances = []
+    progress = Progress(len(loader), "inference")
+    for utt_ids, batch in loader:
+        feats, feats_lengths = model.encode(**batch)
+        frames = seconds_to_frames(
+            batch["token_end"], batch["token_id_lengths"], feats_lengths, model.frame_rate
+        )
+        utterances.append(Utterance(utt_ids[0], feats[0], batch["token_id"][0], frames[0]))
+        progress.update()
+    return utterances
+
+
+def evaluate(
+    model: SSRDistillModel,
+    utterances: list[Utterance],
+    tokenizer: PreTrainedTokenizerBase,
+    train_token_id: Path,
+    output_dir: Path,
+    seed: int = 0,
+) -> dict:
+    """Score the connector and its controls; write ``text``, ``token_int`` and ``result.json``.
+
+    Args:
+        train_token_id: the training set's ``token_id``, to tell seen from unseen tokens.
+        seed: of the shuffled control.
+
+    Returns:
+        the content of ``result.json``.
+    """
+    space = model.embedding
+    token_id = torch.cat([u.token_id for u in utterances])
+    seen = seen_tokens(train_token_id, len(space.matrix))
+    references = [tokenizer.decode(u.token_id).strip() for u in utterances]
+    rows = {
+        "connector": connect_all(utterances, model.connect_one),
+        "shuffled segments": connect_all(shuffle_segments(utterances, seed), model.connect_one),
+        "mean embedding": space.mean.expand(len(token_id), -1),
+    }
+    figures = {}
+    for row, vectors in rows.items():
+        figures[row], nearest = fidelity(vectors, token_id, space, seen)
+        ids = nearest.split([len(u.token_id) for u in utterances])
+        hypotheses = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in ids]
+        figures[row] |= error_rates(references, hypotheses)
+        if row == "connector":
+            write_hypotheses(output_dir, utterances, ids, hypotheses)
+    result = {
+        "figures": figures,
+        "parameters": sum(p.numel() for p in model.connector.parameters()),
+        "seen_share": seen[token_id].float().mean().item(),
+        **rates(utterances, model.frame_rate),
+    }
+    write_lines(output_dir / "result.json", [json.dumps(result, indent=1)])
+    return result
+
+
+def write_hypotheses(output_dir: Path, utterances, ids, hypotheses: list[str]) -> None:
+    """Write the nearest tokens and the text that they spell."""
+    keys = [u.utt_id for u in utterances]
+    output_dir.mkdir(parents=True, exist_ok=True)
+    write_keyed(output_dir / "text", dict(zip(keys, hypotheses, strict=True)))
+    token_int = {k: " ".join(map(str, i.tolist())) for k, i in zip(keys, ids, strict=True)}
+    write_keyed(output_dir / "token_int", token_int)
+
+
+def seen_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:
+    """``(V,)`` bool, True for the tokens of a ``token_id`` file."""
+    seen = torch.zeros(vocabulary_size, dtype=torch.bool)
+    for ids in read_keyed(token_id_file).values():
+        seen[[int(i) for i in ids.split()]] = True
+    return seen
+
+
+def rates(utterances: list[Utterance], frame_rate: float) -> dict[str, float]:
+    """Vectors a second of speech, and frames a vector."""
+    frames = sum(len(u.feats) for u in utterances)
+    tokens = sum(len(u.token_id) for u in utterances)
+    return {
+        "utterances": len(utterances),
+        "tokens": tokens,
+        "seconds": frames / frame_rate,
+        "vectors_per_second": tokens / frames * frame_rate,
+        "frames_per_vector": frames / tokens,
+    }

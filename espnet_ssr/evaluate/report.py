@@ -1,0 +1,130 @@
+"""Stage 11: one table of everything that was evaluated, with what its numbers mean."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from espnet_ssr.environment import describe_environment
+from espnet_ssr.plots import plot_bars
+
+COLUMNS = {
+    "cosine": "cosine",
+    "centred_cosine": "centred cosine",
+    "mse": "MSE / variance",
+    "token_accuracy": "token accuracy",
+    "token_accuracy_seen": "seen tokens",
+    "token_accuracy_unseen": "unseen tokens",
+    "wer": "WER",
+    "cer": "CER",
+}
+PLOTTED = ("cosine", "centred_cosine", "token_accuracy")
+CONTROL = "shuffled segments"
+CONSTANT = "mean embedding"
+
+EXPLANATION = """\
+- **cosine**, **centred cosine**: connector output against the token's embedding; *centred*: after
+  subtracting the mean of all embeddings, which flatters the raw figure.
+- **MSE / variance**: squared distance over the mean squared distance of embeddings from their mean.
+- **token accuracy**: share of tokens whose embedding is the nearest of the whole vocabulary
+  (centred cosine); *seen* and *unseen*: tokens that do, or do not, occur in the training set.
+- **WER**, **CER**: of the text that the nearest tokens spell, in per cent.
+- *shuffled segments* (control): the same connector on real segments of other utterances.
+- *mean embedding* (control): the mean of all embeddings for every token.
+"""
+
+
+@dataclass
+class Experiment:
+    """One trained model on one test set."""
+
+    name: str
+    test_set: str
+    config: dict
+    result: dict
+
+
+def collect(expdir: Path) -> list[Experiment]:
+    """Every ``result.json`` below ``expdir/distill_*/<inference>/<set>/``, by name."""
+    found = []
+    for file in sorted(expdir.glob("distill_*/*/*/result.json")):
+        folder = file.parents[2]
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        result = json.loads(file.read_text())
+        name = folder.name.removeprefix("distill_")
+        inference = file.parents[1].name
+        if inference != "decode":
+            name += f" ({inference})"
+        found.append(Experiment(name, file.parent.name, config, result))
+    if not found:
+        raise FileNotFoundError(f"{expdir}: nothing was evaluated yet: run stage 10")
+    return found
+
+
+def write_results(expdir: Path, output: Path, command: str) -> None:
+    """Write ``output`` (Markdown) and a picture a test set into ``images/`` beside it."""
+    experiments = collect(expdir)
+    sections = ["# Results\n", _describe_run(command)]
+    for test_set in sorted({e.test_set for e in experiments}):
+        chosen = [e for e in experiments if e.test_set == test_set]
+        picture = output.parent / "images" / f"{test_set}.png"
+        plot_bars(picture, _bars(chosen), f"{test_set}: connector beside its controls")
+        sections.append(_describe_set(test_set, chosen))
+        sections.append(_table(chosen))
+        sections.append(f"![{test_set}](images/{test_set}.png)\n")
+    sections.append(EXPLANATION)
+    temporary = output.with_name(f".{output.name}.tmp")
+    temporary.write_text("\n".join(sections), encoding="utf-8")
+    temporary.replace(output)
+
+
+def _describe_run(command: str) -> str:
+    lines = [f"- date: {date.today().isoformat()}", f"- command: `{command}`"]
+    lines += [f"- {name}: {value}" for name, value in describe_environment().items()]
+    return "\n".join(lines) + "\n"
+
+
+def _describe_set(test_set: str, experiments: list[Experiment]) -> str:
+    result = experiments[0].result
+    return (
+        f"## {test_set}\n\n{result['utterances']} utterances, {result['seconds']:.0f} s, "
+        f"{result['tokens']} tokens, of which {100 * result['seen_share']:.1f} % occur in the "
+        f"training set. {result['vectors_per_second']:.2f} vectors a second of speech, one for "
+        f"{result['frames_per_vector']:.1f} frames.\n"
+    )
+
+
+def _table(experiments: list[Experiment]) -> str:
+    header = ["model", "parameters", "seed", *COLUMNS.values()]
+    rows = [header, ["---"] * 3 + ["---:"] * len(COLUMNS)]
+    for e in experiments:
+        size, seed = f"{e.result['parameters'] / 1e6:.2f} M", str(e.config["seed"])
+        rows.append([f"**{e.name}**", size, seed, *_cells(e.result["figures"]["connector"])])
+        rows.append([f"↳ {CONTROL}", "", "", *_cells(e.result["figures"][CONTROL])])
+    rows.append([CONSTANT, "0", "", *_cells(experiments[0].result["figures"][CONSTANT])])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _cells(figures: dict[str, float | None]) -> list[str]:
+    cells = []
+    for key in COLUMNS:
+        value = figures[key]
+        if value is None:
+            cells.append("-")
+        else:
+            cells.append(f"{100 * value:.1f}" if key in ("wer", "cer") else f"{value:.3f}")
+    return cells
+
+
+def _bars(experiments: list[Experiment]) -> dict[str, dict[str, float]]:
+    def pick(figures):
+        return {COLUMNS[key]: figures[key] for key in PLOTTED}
+
+    bars = {e.name: pick(e.result["figures"]["connector"]) for e in experiments}
+    bars[CONTROL] = pick(experiments[0].result["figures"][CONTROL])
+    bars[CONSTANT] = pick(experiments[0].result["figures"][CONSTANT])
+    return bars

@@ -1,0 +1,1 @@
+"""Access to the language model: its files, its tokenizer, its embedding matrix."""

@@ -1,0 +1,1 @@
+"""Models that ESPnet trains, one file each; a model only computes."""

@@ -1,0 +1,79 @@
+"""Pictures, where people would rather look than read. All functions write one PNG file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from espnet_ssr.align.alignment import Span
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402 (the backend is chosen first)
+
+
+def plot_alignment(
+    path: Path, speech: np.ndarray, sample_rate: int, spans: Sequence[Span], title: str
+) -> None:
+    """Waveform and spectrogram of ``speech`` ``(N,)`` with the edges and labels of ``spans``."""
+    figure, (wave, spectrum) = pyplot.subplots(
+        2, 1, figsize=(12, 5), sharex=True, height_ratios=(1, 2)
+    )
+    wave.plot(np.arange(len(speech)) / sample_rate, speech, linewidth=0.4, color="tab:blue")
+    wave.set_ylabel("amplitude")
+    # A floor 80 dB below the loudest: digital silence would be minus infinity.
+    floor = 20 * np.log10(max(np.abs(speech).max(), 1e-5)) - 120
+    spectrum.specgram(
+        speech, NFFT=512, Fs=sample_rate, noverlap=352, cmap="magma", vmin=floor, scale="dB"
+    )
+    spectrum.set(xlabel="time (s)", ylabel="frequency (Hz)")
+    top = sample_rate / 2
+    for span in spans:
+        for axis in (wave, spectrum):
+            axis.axvspan(span.start, span.end, facecolor="none", edgecolor="tab:green", linewidth=1)
+        spectrum.text(
+            (span.start + span.end) / 2, top * 0.93, span.label, color="white", ha="center"
+        )
+    wave.set_title(title)
+    _save(figure, path)
+
+
+def plot_histogram(path: Path, values: Sequence[float], label: str) -> None:
+    """Histogram of ``values`` up to their 99.5th percentile, median marked."""
+    figure, axis = pyplot.subplots(figsize=(7, 4))
+    if len(values):
+        top = float(np.percentile(values, 99.5))
+        axis.hist(np.clip(values, None, top), bins=60, color="tab:blue")
+        median = float(np.median(values))
+        axis.axvline(median, color="tab:orange", label=f"median {median:.3g}")
+        axis.legend()
+    axis.set(xlabel=label, ylabel="count", title=f"n = {len(values)}")
+    _save(figure, path)
+
+
+def plot_bars(path: Path, groups: dict[str, dict[str, float]], title: str) -> None:
+    """Grouped bars: ``{row: {figure: value}}``, all figures between 0 and 1."""
+    names = list(next(iter(groups.values())))
+    figure, axis = pyplot.subplots(figsize=(1.6 * len(names) + 0.9 * len(groups) + 3, 4.5))
+    width = 0.85 / len(groups)
+    for i, (row, values) in enumerate(groups.items()):
+        position = np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
+        bars = axis.bar(position, [values[name] for name in names], width, label=row)
+        axis.bar_label(bars, fmt="%.2f", fontsize=7)
+    axis.set_xticks(np.arange(len(names)), names)
+    axis.axhline(0, color="black", linewidth=0.6)
+    axis.set_title(title)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    _save(figure, path)
+
+
+def _save(figure, path: Path) -> None:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    figure.savefig(temporary, dpi=100, bbox_inches="tight", format="png")
+    pyplot.close(figure)
+    os.replace(temporary, path)

@@ -1,0 +1,1 @@
+"""Tasks: what ESPnet's trainer is given. Choices and wiring only."""

@@ -1,0 +1,150 @@
+"""What the tasks of this toolkit share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import yaml
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.dataset import ESPnetDataset
+from torch.utils.data import DataLoader
+
+from espnet_ssr.data.collate import collate
+from espnet_ssr.data.preprocess import check_example
+from espnet_ssr.datadir import read_keyed
+from espnet_ssr.environment import write_environment
+from espnet_ssr.train.checkpoint import load_trained_weights
+from espnet_ssr.train.trainer import SSRTrainer
+
+# Options that may differ when a run is resumed, because the weights do not depend on them or
+# because changing them is what resuming is for.
+RESUMABLE_OPTIONS = {
+    "config",
+    "output_dir",
+    "resume",
+    "max_epoch",
+    "patience",
+    "keep_nbest_models",
+    "best_model_criterion",
+    "early_stopping_criterion",
+    "nbest_averaging_interval",
+    "log_level",
+    "log_interval",
+    "num_workers",
+    "use_tensorboard",
+    "use_matplotlib",
+    "num_att_plot",
+    "required",
+    "version",
+    "print_config",
+    "dry_run",
+    "ngpu",
+    "max_cache_size",
+    "max_cache_fd",
+}
+
+
+class SSRTask(AbsTask):
+    """Base of the tasks: batches, strict loading, refusal of a changed configuration."""
+
+    trainer = SSRTrainer
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool):
+        return collate
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
+        return check_example
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        output_dir = Path(args.output_dir)
+        if args.resume and (output_dir / "checkpoint.pth").exists():
+            refuse_changed_config(output_dir / "config.yaml", vars(args))
+        write_environment(output_dir / "env.txt", seed=args.seed)
+        super().main_worker(args)
+
+    @classmethod
+    def build_streaming_iterator(
+        cls,
+        data_path_and_name_and_type,
+        preprocess_fn,
+        collate_fn,
+        batch_size: int = 1,
+        dtype: str = "float32",
+        num_workers: int = 1,
+        inference: bool = False,
+        **unused,
+    ) -> DataLoader:
+        """Batches in the order of the first file, for statistics and inference.
+
+        ESPnet's demands the same keys in all files; here features may be there for more
+        utterances than tokens are (some were not aligned).
+        """
+        dataset = ESPnetDataset(
+            data_path_and_name_and_type, preprocess=preprocess_fn, float_dtype=dtype
+        )
+        cls.check_task_requirements(dataset, False, train=False, inference=inference)
+        keys = list(read_keyed(data_path_and_name_and_type[0][0]))
+        batches = [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)]
+        return DataLoader(
+            dataset, batch_sampler=batches, collate_fn=collate_fn, num_workers=num_workers
+        )
+
+    @classmethod
+    def build_model_from_file(cls, config_file=None, model_file=None, device="cpu"):
+        """Build a trained model for inference.
+
+        Unlike ESPnet's: the file's entries must be exactly the model's, and nothing but tensors
+        is unpickled.
+
+        Args:
+            config_file: ``config.yaml`` of the training; default: beside ``model_file``.
+            model_file: the checkpoint, or None for initial weights.
+            device: a torch device.
+
+        Returns:
+            the model in evaluation mode, and the training's arguments.
+        """
+        config_file = Path(config_file or Path(model_file).parent / "config.yaml")
+        with open(config_file, encoding="utf-8") as f:
+            args = argparse.Namespace(**yaml.safe_load(f))
+        model = cls.build_model(args)
+        if model_file is not None:
+            load_trained_weights(model, model_file)
+        return model.to(device).eval(), args
+
+
+def refuse_changed_config(config_file: Path, options: dict[str, Any]) -> None:
+    """Stop before resuming with other options than the training began with.
+
+    ESPnet would go on with the old learning rate (it is in the optimizer's state) while
+    ``config.yaml`` records the new one.
+    """
+    with open(config_file, encoding="utf-8") as f:
+        before = yaml.safe_load(f)
+    # Through YAML and back, as tuples become lists in the file.
+    now = yaml.safe_load(yaml.safe_dump(_plain(options)))
+    changes = [
+        f"{name}: {before[name]} -> {now[name]}"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] != now[name] and not name.startswith(("dist", "wandb"))
+        if name not in RESUMABLE_OPTIONS
+    ]
+    if changes:
+        raise ValueError(
+            f"cannot resume: {config_file.parent} was begun with other options "
+            f"({'; '.join(changes)}). Give this run a tag of its own, or remove the folder."
+        )
+
+
+def _plain(value):
+    """``value`` in the types that YAML has."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,1 @@
+"""What the training loop adds to ESPnet's: whole checkpoints, exact resume, progress."""

@@ -1,0 +1,113 @@
+"""Checkpoints: trained weights only, written whole, loaded strictly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+
+class TrainedWeightsMixin:
+    """State dict of an ``nn.Module`` that holds what is trained, nothing else.
+
+    Frozen parameters, and whole children without a trained parameter (a pretrained encoder),
+    come from where the model was built from; a checkpoint of 8B frozen weights an epoch is what
+    fills disks. Loading is always strict: ``espnet2`` passes ``strict=False`` in places, and a
+    missing key would pass silently.
+    """
+
+    def state_dict(self, *args, **kwargs):
+        state = super().state_dict(*args, **kwargs)
+        prefix = kwargs.get("prefix", "")
+        for key in list(state):
+            if not self._is_trained(key.removeprefix(prefix)):
+                del state[key]
+        return state
+
+    def _is_trained(self, key: str) -> bool:
+        child = getattr(self, key.split(".")[0])
+        parameters = dict(self.named_parameters())
+        if key in parameters:
+            return parameters[key].requires_grad
+        return any(p.requires_grad for p in child.parameters())
+
+    def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], strict=True, assign=False):
+        check_keys(state_dict, self.state_dict())
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+
+def check_keys(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
+    """Raise a RuntimeError that names every missing, unexpected and misshapen entry."""
+    problems = [f"missing: {_few(expected.keys() - found.keys())}"]
+    problems += [f"unexpected: {_few(found.keys() - expected.keys())}"]
+    both = sorted(expected.keys() & found.keys())
+    shapes = [
+        f"{k} {tuple(found[k].shape)} instead of {tuple(expected[k].shape)}"
+        for k in both
+        if found[k].shape != expected[k].shape
+    ]
+    problems += [f"wrong shape: {_few(shapes)}"]
+    problems = [p for p in problems if not p.endswith(": ")]
+    if problems:
+        raise RuntimeError(
+            f"the checkpoint does not fit the model: {'; '.join(problems)}. "
+            "Was it trained with another configuration?"
+        )
+
+
+def _few(names: Iterable[str], most: int = 8) -> str:
+    names = sorted(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def load_trained_weights(model: torch.nn.Module, path: str | os.PathLike) -> None:
+    """Load a checkpoint file into ``model``; errors name the file.
+
+    Raises:
+        RuntimeError: the file is damaged or its entries are not exactly the model's.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RuntimeError(f"{path}: not a readable checkpoint ({error})") from error
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise RuntimeError(f"{path}: {error}") from None
+
+
+@contextmanager
+def atomic_torch_save() -> Iterator[None]:
+    """Within this context ``torch.save`` writes files whole or not at all.
+
+    ``espnet2.train.trainer`` calls ``torch.save`` on the final name: a crash while it writes
+    leaves a broken ``checkpoint.pth`` as the only one.
+    """
+    plain_save = torch.save
+
+    def save(obj, f, *args, **kwargs):
+        if not isinstance(f, (str, os.PathLike)):
+            return plain_save(obj, f, *args, **kwargs)
+        path = Path(f)
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            with open(temporary, "wb") as stream:
+                plain_save(obj, stream, *args, **kwargs)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except (OSError, RuntimeError) as error:
+            temporary.unlink(missing_ok=True)
+            free = shutil.disk_usage(path.parent).free
+            raise OSError(f"cannot write {path}: {error} ({free >> 20} MiB free)") from error
+
+    torch.save = save
+    try:
+        yield
+    finally:
+        torch.save = plain_save

