@@ -47,7 +47,8 @@ def evaluate(
     """Score the connector and its controls; write ``text``, ``token_int`` and ``result.json``.
 
     Args:
-        train_token_id: the training set's ``token_id``, to tell seen from unseen tokens.
+        train_token_id: the training set's ``token_id``, to tell seen from unseen tokens and
+            for the mean of the training tokens' embeddings, the best constant prediction.
         seed: of the shuffled control.
 
     Returns:
@@ -55,12 +56,14 @@ def evaluate(
     """
     space = model.embedding
     token_id = torch.cat([u.token_id for u in utterances])
-    seen = seen_tokens(train_token_id, len(space.matrix))
+    counts = count_tokens(train_token_id, len(space.matrix))
+    seen = counts > 0
+    train_mean = (counts[:, None] * space.matrix).sum(0) / counts.sum()
     references = [tokenizer.decode(u.token_id).strip() for u in utterances]
     rows = {
         "connector": connect_all(utterances, model.connect_one),
         "shuffled segments": connect_all(shuffle_segments(utterances, seed), model.connect_one),
-        "mean embedding": space.mean.expand(len(token_id), -1),
+        "mean embedding": train_mean.expand(len(token_id), -1),
     }
     figures = {}
     for row, vectors in rows.items():
@@ -89,12 +92,10 @@ def write_hypotheses(output_dir: Path, utterances, ids, hypotheses: list[str]) -
     write_keyed(output_dir / "token_int", token_int)
 
 
-def seen_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:
-    """``(V,)`` bool, True for the tokens of a ``token_id`` file."""
-    seen = torch.zeros(vocabulary_size, dtype=torch.bool)
-    for ids in read_keyed(token_id_file).values():
-        seen[[int(i) for i in ids.split()]] = True
-    return seen
+def count_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:
+    """How often ``(V,)`` each token occurs in a ``token_id`` file."""
+    ids = [int(i) for line in read_keyed(token_id_file).values() for i in line.split()]
+    return torch.bincount(torch.tensor(ids), minlength=vocabulary_size)
 
 
 def rates(utterances: list[Utterance], frame_rate: float) -> dict[str, float]:

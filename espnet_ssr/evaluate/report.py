@@ -34,7 +34,7 @@ EXPLANATION = """\
   (centred cosine); *seen* and *unseen*: tokens that do, or do not, occur in the training set.
 - **WER**, **CER**: of the text that the nearest tokens spell, in per cent.
 - *shuffled segments* (control): the same connector on real segments of other utterances.
-- *mean embedding* (control): the mean of all embeddings for every token.
+- *mean embedding* (control): for every token the mean embedding of the training set's tokens.
 """
 
 

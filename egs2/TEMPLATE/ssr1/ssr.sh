@@ -45,7 +45,7 @@ frame_rate=50         # frames a second of the encoder
 compression_method=   # of extracted features, see kaldiio (2: 8 bit); empty is float32
 
 # Distillation
-distill_config=conf/distill.yaml # options of the training
+distill_config=conf/distill.yaml # options of the training; several files: one model each
 distill_args=         # further options, e.g. "--optim_conf lr=0.001"
 distill_tag=          # suffix of the experiment's folder; default: made from the options
 finetune=none         # stage 9: not available yet
@@ -77,7 +77,9 @@ recipe_args=$*
 for name in train_set valid_set test_sets; do
     [ -n "${!name}" ] || die "--${name} is required"
 done
-[ -f "${distill_config}" ] || die "--distill_config: no such file: ${distill_config}"
+for config in ${distill_config}; do
+    [ -f "${config}" ] || die "--distill_config: no such file: ${config}"
+done
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
     || die "--feats_type must be extracted or raw, not ${feats_type}"
 [ -z "${speed_perturb_factors}" ] || die "stage 2, speed perturbation, is not available yet"
@@ -109,14 +111,18 @@ encoder_tag=${encoder_tag:-${encoder}}
 align_name=align_${aligner}
 seg_name=seg_${aligner}_${llm_tag}
 feats_name=feats_${encoder_tag}
-if [ -z "${distill_tag}" ]; then
-    distill_tag=$(basename "${distill_config}" .yaml)_${aligner}_${encoder_tag}_${llm_tag}
-    if [ "${feats_type}" = raw ]; then distill_tag+=_raw; fi
-    distill_tag+=${distill_args:+_${distill_args//[^a-zA-Z0-9.=]/_}}
-fi
 stats_dir=${expdir}/distill_stats_${aligner}_${encoder_tag}_${llm_tag}_${feats_type}
-distill_exp=${expdir}/distill_${distill_tag#distill_}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
+
+# exp_of CONFIG: the folder of the experiment with this configuration.
+exp_of() {
+    local name tag
+    name=$(basename "$(readlink -f "$1")" .yaml)
+    tag=${aligner}_${encoder_tag}_${llm_tag}
+    if [ "${feats_type}" = raw ]; then tag+=_raw; fi
+    tag+=${distill_args:+_${distill_args//[^a-zA-Z0-9.=]/_}}
+    echo "${expdir}/distill_${name#distill_}_${distill_tag:-${tag}}"
+}
 
 # inputs_of SET: the model's input for a set, in ESPnet's "file,name,type".
 inputs_of() {
@@ -219,7 +225,7 @@ if in_range 6; then
 fi
 
 # What stages 7 and 8 read.
-training_files=("${distill_config}")
+training_files=()
 for set in "${train_set}" "${valid_set}"; do
     source_files=$(inputs_of "${set}")
     training_files+=("${dumpdir}/${set}/${seg_name}"/token_{id,end} "${source_files%%,*}")
@@ -234,7 +240,7 @@ fi
 
 if in_range 7; then
     announce 7 "collect stats"
-    inputs=(feats_type="${feats_type}" --files "${training_files[@]:1}")
+    inputs=(feats_type="${feats_type}" --files "${training_files[@]}")
     if begin "${stats_dir}" "${inputs[@]}"; then
         ${train_cmd} "${stats_dir}/stats.log" "${python}" -m espnet_ssr.bin.ssr_distill_train \
             --collect_stats true --output_dir "${stats_dir}" "${training_options[@]}" \
@@ -244,58 +250,60 @@ if in_range 7; then
 fi
 
 if in_range 8; then
-    announce 8 "connector distillation (${distill_config})"
-    inputs=(args="${distill_args}" llm="${llm}" --files "${training_files[@]}")
-    if begin "${distill_exp}" "${inputs[@]}"; then
-        if [ "${feats_type}" = extracted ]; then
-            training_options+=(--frame_rate "${frame_rate}"
-                --input_size "$(cat "${dumpdir}/${train_set}/${feats_name}/feats_dim")")
-            shapes=(feats token_id)
-        else
-            shapes=(speech token_id)
-        fi
-        for shape in "${shapes[@]}"; do
-            training_options+=(--train_shape_file "${stats_dir}/train/${shape}_shape"
-                --valid_shape_file "${stats_dir}/valid/${shape}_shape")
-        done
-        training=("${python}" -m espnet_ssr.bin.ssr_distill_train --config "${distill_config}"
-            --ngpu "${ngpu}" --output_dir "${distill_exp}" --resume true
-            "${training_options[@]}" "${train_options[@]}")
-        if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
-            "${python}" -m espnet2.bin.launch --cmd "${cuda_cmd}" --ngpu "${ngpu}" \
-                --num_nodes "${num_nodes}" --log "${distill_exp}/train.log" \
-                --init_file_prefix "${distill_exp}/.dist_init_" \
-                --multiprocessing_distributed true -- "${training[@]}"
-        else
-            ${cuda_cmd} --gpu "${ngpu}" "${distill_exp}/train.log" "${training[@]}"
-        fi
-        finish "${distill_exp}" "${inputs[@]}"
+    announce 8 "connector distillation"
+    shapes=(speech token_id)
+    if [ "${feats_type}" = extracted ]; then
+        shapes=(feats token_id)
+        training_options+=(--frame_rate "${frame_rate}"
+            --input_size "$(cat "${dumpdir}/${train_set}/${feats_name}/feats_dim")")
     fi
+    for shape in "${shapes[@]}"; do
+        training_options+=(--train_shape_file "${stats_dir}/train/${shape}_shape"
+            --valid_shape_file "${stats_dir}/valid/${shape}_shape")
+    done
+    for config in ${distill_config}; do
+        folder=$(exp_of "${config}")
+        inputs=(args="${distill_args}" llm="${llm}" --files "${config}" "${training_files[@]}")
+        if begin "${folder}" "${inputs[@]}"; then
+            training=("${python}" -m espnet_ssr.bin.ssr_distill_train --config "${config}"
+                --ngpu "${ngpu}" --output_dir "${folder}" --resume true
+                "${training_options[@]}" "${train_options[@]}")
+            if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
+                "${python}" -m espnet2.bin.launch --cmd "${cuda_cmd}" --ngpu "${ngpu}" \
+                    --num_nodes "${num_nodes}" --log "${folder}/train.log" \
+                    --init_file_prefix "${folder}/.dist_init_" \
+                    --multiprocessing_distributed true -- "${training[@]}"
+            else
+                ${cuda_cmd} --gpu "${ngpu}" "${folder}/train.log" "${training[@]}"
+            fi
+            finish "${folder}" "${inputs[@]}"
+        fi
+    done
 fi
 
 if in_range 10; then
     announce 10 "inference (${inference_model})"
-    [ -e "${distill_exp}/${inference_model}" ] \
-        || die "no ${distill_exp}/${inference_model}: run stage 8, or see --inference_model"
-    for set in ${test_sets}; do
-        seg=${dumpdir}/${set}/${seg_name}
-        folder=${distill_exp}/${inference_name}/${set}
-        source_files=$(inputs_of "${set}")
-        if [ "${feats_type}" = raw ]; then
-            input_option=(--wav_scp "${source_files%%,*}")
-        else
-            input_option=(--feats_scp "${source_files%%,*}")
-        fi
-        inputs=(args="${inference_args}" --files "${inference_config}" "${seg}/token_id"
-            "${seg}/token_end" "${source_files%%,*}" "${distill_exp}/${inference_model}")
-        if begin "${folder}" "${inputs[@]}"; then
-            ${train_cmd} "${folder}/inference.log" "${python}" -m espnet_ssr.bin.ssr_inference \
-                --config "${inference_config}" --model_file "${distill_exp}/${inference_model}" \
-                --seg_dir "${seg}" "${input_option[@]}" --device "${device}" \
-                --train_token_id "${dumpdir}/${train_set}/${seg_name}/token_id" \
-                --output_dir "${folder}" "${decode_options[@]}"
-            finish "${folder}" "${inputs[@]}"
-        fi
+    for config in ${distill_config}; do
+        model=$(exp_of "${config}")/${inference_model}
+        [ -e "${model}" ] || die "no ${model}: run stage 8, or see --inference_model"
+        for set in ${test_sets}; do
+            seg=${dumpdir}/${set}/${seg_name}
+            folder=$(exp_of "${config}")/${inference_name}/${set}
+            source_file=$(inputs_of "${set}")
+            source_file=${source_file%%,*}
+            input_option=$([ "${feats_type}" = raw ] && echo --wav_scp || echo --feats_scp)
+            inputs=(args="${inference_args}" --files "${inference_config}" "${seg}/token_id"
+                "${seg}/token_end" "${source_file}" "${model}")
+            if begin "${folder}" "${inputs[@]}"; then
+                ${train_cmd} "${folder}/inference.log" \
+                    "${python}" -m espnet_ssr.bin.ssr_inference --config "${inference_config}" \
+                    --model_file "${model}" --seg_dir "${seg}" \
+                    "${input_option}" "${source_file}" --device "${device}" \
+                    --train_token_id "${dumpdir}/${train_set}/${seg_name}/token_id" \
+                    --output_dir "${folder}" "${decode_options[@]}"
+                finish "${folder}" "${inputs[@]}"
+            fi
+        done
     done
 fi
 
