@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# One line on the corpus. Options are those of ssr.sh (./run.sh --help) and override what is set here.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+
+./ssr.sh \
+    --train_set train \
+    --valid_set valid \
+    --test_sets test \
+    "$@"
