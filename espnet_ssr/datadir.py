@@ -48,7 +48,7 @@ def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:
         with open(temporary, "w", encoding="utf-8") as f:
             f.writelines(f"{line}\n" for line in lines)
         os.replace(temporary, path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 

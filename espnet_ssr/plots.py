@@ -9,16 +9,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from espnet_ssr.align.alignment import Span
-
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (the backend is chosen first)
 
 
 def plot_alignment(
-    path: Path, speech: np.ndarray, sample_rate: int, spans: Sequence[Span], title: str
+    path: Path, speech: np.ndarray, sample_rate: int, spans: Sequence, title: str
 ) -> None:
-    """Waveform and spectrogram of ``speech`` ``(N,)`` with the edges and labels of ``spans``."""
+    """Waveform and spectrogram of ``speech`` ``(N,)`` with edges and labels of ``spans``
+    (objects with ``start`` and ``end`` in seconds and a ``label``)."""
     figure, (wave, spectrum) = pyplot.subplots(
         2, 1, figsize=(12, 5), sharex=True, height_ratios=(1, 2)
     )
@@ -34,10 +33,10 @@ def plot_alignment(
     for span in spans:
         for axis in (wave, spectrum):
             axis.axvspan(span.start, span.end, facecolor="none", edgecolor="tab:green", linewidth=1)
-        spectrum.text(
-            (span.start + span.end) / 2, top * 0.93, span.label, color="white", ha="center"
-        )
-    wave.set_title(title)
+        middle = (span.start + span.end) / 2
+        label = spectrum.text(middle, top * 0.93, span.label, color="white", ha="center")
+        label.set_parse_math(False)  # "$5" is no formula
+    wave.set_title(title, parse_math=False)
     _save(figure, path)
 
 

@@ -10,6 +10,7 @@ all of them.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -50,12 +51,14 @@ def run_shards(
     shards = [keys[i : i + shard_size] for i in range(0, len(keys), shard_size)]
     names = [_shard_name({k: inputs[k] for k in shard}, settings) for shard in shards]
     progress = Progress(len(keys), description)
+    index = folder / f"index.{job}"
+    index.unlink(missing_ok=True)  # of a former run: until this one ends, the job is not done
     for name, shard in zip(names, shards, strict=True):
         if (folder / name).is_dir():
             progress.update(len(shard))
         else:
             _fill_shard(folder, name, shard, work, progress)
-    write_lines(folder / f"index.{job}", names)
+    write_lines(index, names)
 
 
 def _shard_name(inputs: dict[str, str], settings: dict) -> str:
@@ -72,8 +75,11 @@ def _fill_shard(
     try:
         work(keys, temporary, folder / name, progress)
         temporary.rename(folder / name)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            message = "no space left on the disk: free some and run again to continue"
+            raise OSError(errno.ENOSPC, message, str(folder)) from error
         raise
 
 

@@ -125,10 +125,13 @@ class Display:
         self.jobs = jobs
         self.is_live = sys.stderr.isatty()
         self.started = self.shown = time.monotonic()
+        self.first = None  # steps done when they were first seen, and when: resumed work is not fast
 
     def update(self):
         """Show the line if it is time to."""
         now = time.monotonic()
+        if self.first is None and (counts := self.count_steps()):
+            self.first = (counts[0], now - self.started)
         if now - self.shown >= (LIVE_SECONDS if self.is_live else PLAIN_SECONDS):
             self.shown = now
             start, end = ("\r\x1b[K", "") if self.is_live else ("", "\n")
@@ -139,14 +142,23 @@ class Display:
         """Return the line after `elapsed` seconds."""
         ended = sum(job.code is not None for job in self.jobs)
         line = f"run.py: {ended}/{len(self.jobs)} jobs ended, {format_time(elapsed)}"
-        reports = [report for report in (job.read_progress() for job in self.jobs) if report]
-        done = sum(report[0] for report in reports)
-        if done:
-            # Jobs that did not report yet are taken to be as large as those that did.
-            total = sum(report[1] for report in reports) * len(self.jobs) // len(reports)
-            left = max(total - done, 0) * elapsed / done
-            line += f", {done}/{total}, {done / elapsed:.1f}/s, {format_time(left)} left"
+        counts = self.count_steps()
+        if counts and self.first:
+            (done, total), (first_done, first_elapsed) = counts, self.first
+            line += f", {done}/{total}"
+            if done > first_done:
+                rate = (done - first_done) / (elapsed - first_elapsed)
+                line += f", {rate:.1f}/s, {format_time(max(total - done, 0) / rate)} left"
         return line
+
+    def count_steps(self):
+        """Return the steps done and their total over all jobs, or None if no job reported any."""
+        reports = [report for report in (job.read_progress() for job in self.jobs) if report]
+        if not reports:
+            return None
+        # Jobs that did not report yet are taken to be as large as those that did.
+        total = sum(report[1] for report in reports) * len(self.jobs) // len(reports)
+        return sum(report[0] for report in reports), total
 
     def clear(self):
         """Remove the live line."""
@@ -160,17 +172,18 @@ def format_time(seconds):
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
-def make_death_wish():
-    """Return a function for a child to call, so that it dies if the launcher is killed.
+def make_death_wish(number):
+    """Return a function that has its caller sent a signal when its parent dies.
 
-    Returns None where the system has no such thing (it is Linux's).
+    Children call it, so that they die if the launcher is killed, and so does the launcher, for the
+    script that called it. Returns None where the system has no such thing (it is Linux's).
     """
     if not sys.platform.startswith("linux"):
         return None
     import ctypes
 
     libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, number)
 
 
 def terminate(jobs):
@@ -199,7 +212,9 @@ def run_jobs(jobs, max_jobs, environment):
         # nohup ignores SIGHUP, and is meant to.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: received.append(number))
-    die_with_parent = make_death_wish()
+    die_with_parent = make_death_wish(signal.SIGKILL)
+    if stop_with_parent := make_death_wish(signal.SIGTERM):
+        stop_with_parent()
     waiting, running, failed = jobs[::-1], [], []
     display = Display(jobs)
     while (waiting or running) and not received:

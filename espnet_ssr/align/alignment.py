@@ -6,7 +6,8 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from espnet_ssr.datadir import write_lines
 
 LEVELS = ("word", "char", "phone")
 
@@ -52,20 +53,21 @@ class Alignment:
 
 def write_ctm(path: str | os.PathLike, alignments: Iterable[Alignment]) -> None:
     """Write alignments as one CTM file, whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as f:
-        f.writelines(line for a in alignments for line in _ctm_lines(a))
-    os.replace(temporary, path)
+    write_lines(path, (line for alignment in alignments for line in _ctm_lines(alignment)))
 
 
 def _ctm_lines(alignment: Alignment) -> Iterable[str]:
+    last_end = 0.0
     for span in alignment.spans:
+        if span.label.split() != [span.label]:
+            raise ValueError(f"{alignment.utt_id}: CTM has no room for the label {span.label!r}")
         # The end is what segments are cut at, so the duration is the difference of the rounded
-        # times: start + duration then reads back as the rounded end.
-        start, end = round(span.start, 3), round(span.end, 3)
+        # times: start + duration then reads back as the rounded end. Rounding must not turn a
+        # tolerated overlap into a larger one.
+        start = max(round(span.start, 3), last_end)
+        last_end = max(round(span.end, 3), start)
         score = "" if span.score is None else f" {span.score:.4f}"
-        yield f"{alignment.utt_id} 1 {start:.3f} {end - start:.3f} {span.label}{score}\n"
+        yield f"{alignment.utt_id} 1 {start:.3f} {last_end - start:.3f} {span.label}{score}"
 
 
 def read_ctm(path: str | os.PathLike, level: str = "word") -> dict[str, Alignment]:
@@ -75,9 +77,9 @@ def read_ctm(path: str | os.PathLike, level: str = "word") -> dict[str, Alignmen
         ValueError: names the file and the line of whatever is malformed.
     """
     spans: dict[str, list[Span]] = {}
-    with open(path, encoding="utf-8") as f:
+    with open(path, "rb") as f:
         for number, line in enumerate(f, 1):
-            if line.strip() and not line.startswith(";;"):
+            if line.strip() and not line.startswith(b";;"):
                 utt_id, span = _parse_ctm_line(line, f"{path}:{number}")
                 spans.setdefault(utt_id, []).append(span)
     try:
@@ -86,11 +88,15 @@ def read_ctm(path: str | os.PathLike, level: str = "word") -> dict[str, Alignmen
         raise ValueError(f"{path}: {error}") from None
 
 
-def _parse_ctm_line(line: str, where: str) -> tuple[str, Span]:
-    fields = line.split()
+def _parse_ctm_line(line: bytes, where: str) -> tuple[str, Span]:
+    try:
+        fields = line.decode("utf-8").split()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}: not UTF-8 ({error.reason})") from None
     if len(fields) not in (5, 6):
         raise ValueError(
-            f"{where}: expected 'utt channel start duration label [score]', got {line.strip()!r}"
+            f"{where}: expected 'utt channel start duration label [score]', "
+            f"got {' '.join(fields)!r}"
         )
     utt_id, _, start, duration, label, *score = fields
     try:

@@ -18,12 +18,6 @@ from espnet_ssr.align.pronounce import plain_word, pronounce
 
 FRAME_SECONDS = 0.01
 
-# (seconds, amplitude of 32768) of the faint noise put before and after the speech, tried in turn.
-# The model starts and ends in silence and PocketSphinx gives up when that silence is not among the
-# survivors of the very last frame: unpadded, 19 of 551 Asterisk prompts had no path, with the
-# first padding 8, after all attempts 1. Digital silence is unlike any that it was trained on.
-PADDINGS = ((0.25, 4), (0.1, 4), (0.25, 1), (0.0, 0), (0.1, 16))
-
 
 class HMMAligner(AbsAligner):
     """Forced alignment by PocketSphinx: words and phones."""
@@ -32,9 +26,9 @@ class HMMAligner(AbsAligner):
     levels = ("word", "phone")
 
     def __init__(self):
-        # cmn="batch": mean normalisation over the utterance. The result must not depend on what
-        # was aligned before it, or jobs of different sizes would disagree.
-        self._decoder = pocketsphinx.Decoder(lm=None, loglevel="FATAL", cmn="batch")
+        # cmn="batch": mean normalisation over the utterance. bestpath=False: the Viterbi path is
+        # the alignment; a search of its word lattice, on by default, lets words swallow pauses.
+        self._decoder = pocketsphinx.Decoder(lm=None, loglevel="FATAL", cmn="batch", bestpath=False)
         self.out_of_vocabulary: dict[str, str] = {}
         """Words that were not in the dictionary: ``{word: "rule: phones"}``."""
 
@@ -44,20 +38,21 @@ class HMMAligner(AbsAligner):
         labels = [w for w in text.split() if any(c.isalnum() for c in w)]
         if not labels:
             raise AlignError("empty_text", "the transcript has no words")
+        if len(speech) == 0:
+            raise AlignError("empty_audio", "the audio has no samples")
         words = [plain_word(label) for label in labels]
         for word in dict.fromkeys(words):
             self._add_to_dictionary(word)
-        samples = (np.clip(speech, -1.0, 1.0) * 32767).astype("<i2")
-        for seconds, amplitude in PADDINGS:
-            entries = self._search(words, _pad(samples, seconds, amplitude, self.sample_rate))
-            if entries is not None:
-                to_span = partial(_to_span, pad=seconds, duration=len(speech) / self.sample_rate)
-                return _to_alignments(utt_id, labels, entries, to_span)
-        raise AlignError(
-            "no_path",
-            f"no path through the {len(labels)} words in {len(speech) / self.sample_rate:.2f} s: "
-            "the transcript may be wrong or longer than the audio",
-        )
+        samples = (np.clip(speech, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+        entries = self._search(words, samples)
+        duration = len(speech) / self.sample_rate
+        if entries is None:
+            raise AlignError(
+                "no_path",
+                f"no path through the {len(labels)} words in {duration:.2f} s: "
+                "the transcript may be wrong or longer than the audio",
+            )
+        return _to_alignments(utt_id, labels, entries, partial(_to_span, duration=duration))
 
     def _search(self, words: list[str], samples: bytes) -> list | None:
         """Word entries of the best path with silence left out, None when no path survives."""
@@ -80,7 +75,7 @@ class HMMAligner(AbsAligner):
         if word in self.out_of_vocabulary:
             return
         found = pronounce(word, self._lookup)
-        if found is None or not found[0]:
+        if found is None:
             raise AlignError("unpronounceable", "a word has no letter or digit of English")
         phones, rule = found
         if rule != "dictionary":
@@ -92,6 +87,9 @@ class HMMAligner(AbsAligner):
         return None if word in self.out_of_vocabulary else self._decoder.lookup_word(word)
 
     def _decode(self, samples: bytes) -> None:
+        # The front end keeps state from utterance to utterance even so. The result must not depend
+        # on what was aligned before it, or jobs of different sizes would disagree.
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         try:
             self._decoder.process_raw(samples, full_utt=True)
@@ -99,25 +97,10 @@ class HMMAligner(AbsAligner):
             self._decoder.end_utt()
 
 
-def _pad(samples: np.ndarray, seconds: float, amplitude: int, sample_rate: int) -> bytes:
-    noise = np.random.default_rng(0)
-    size = round(seconds * sample_rate)
-    pads = noise.integers(-amplitude, amplitude + 1, (2, size)).astype("<i2")
-    return np.concatenate([pads[0], samples, pads[1]]).tobytes()
-
-
-def _to_span(
-    label: str, start: int, frames: int, score: int, *, pad: float, duration: float
-) -> Span:
-    """Span in seconds of the unpadded audio from frames of the padded one."""
-    begin = start * FRAME_SECONDS - pad
-    end = begin + frames * FRAME_SECONDS
-    return Span(
-        label,
-        min(max(begin, 0.0), duration),
-        min(max(end, 0.0), duration),
-        score / max(frames, 1),
-    )
+def _to_span(label: str, start: int, frames: int, score: int, *, duration: float) -> Span:
+    """Span in seconds from frames; the last frame may reach beyond the audio."""
+    begin, end = start * FRAME_SECONDS, (start + frames) * FRAME_SECONDS
+    return Span(label, min(begin, duration), min(end, duration), score / max(frames, 1))
 
 
 def _to_alignments(

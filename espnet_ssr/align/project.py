@@ -7,8 +7,9 @@ it. The rules, from general to special:
 * Inside a word, letters follow the aligned characters or phones when there are any, else every
   letter gets an equal share of the word.
 * Punctuation has no time of its own: it shares the end of the letter (or word) before it.
-* A token ends where its last character ends. Tokens that share a character (byte-level BPE cuts
-  multi-byte characters into several tokens) get equal shares of that character.
+* A token ends where its last character ends, white space aside. Tokens that are pieces of one
+  character (byte-level BPE cuts multi-byte characters) get equal shares of that character.
+* A token of nothing but white space has no time of its own either: it ends with the one before.
 """
 
 from __future__ import annotations
@@ -45,30 +46,33 @@ def project_to_tokens(
         ProjectError: the number of words differs, or a word cannot be found.
     """
     spans = _character_spans(text, words, parts)
-    sharers = Counter(_last_character(offsets, text) for offsets in token_offsets)
+    covered = [_strip(offsets, text) for offsets in token_offsets]
+    pieces = Counter(end for begin, end in covered if end - begin == 1)
     taken: Counter = Counter()
     ends: list[float] = []
-    for offsets in token_offsets:
-        last = _last_character(offsets, text)
-        if last < 0:  # nothing but white space before the first word
-            ends.append(0.0)
-            continue
-        taken[last] += 1
-        start, end = spans[last]
-        # Of k tokens that end at the same character, the i-th ends after i/k of it, but only if
-        # they are pieces of that one character: a token that brings others too takes all of it.
-        is_piece = offsets[1] - offsets[0] == 1 and sharers[last] > 1
-        share = taken[last] / sharers[last] if is_piece else 1.0
-        ends.append(max(start + share * (end - start), ends[-1] if ends else 0.0))
+    for begin, end in covered:
+        time = ends[-1] if ends else 0.0
+        if begin < end:
+            char_start, char_end = spans[end - 1]
+            # Of k pieces of one character the i-th ends after i/k of it. A token that brings
+            # other characters too takes all of its last one.
+            share = 1.0
+            if end - begin == 1:
+                taken[end] += 1
+                share = taken[end] / pieces[end]
+            time = max(time, char_start + share * (char_end - char_start))
+        ends.append(time)
     return ends
 
 
-def _last_character(offsets: tuple[int, int], text: str) -> int:
-    """Index of the last character of a token that is not white space (or of the text before)."""
-    last = min(offsets[1], len(text)) - 1
-    while last >= 0 and text[last].isspace():
-        last -= 1
-    return last
+def _strip(offsets: tuple[int, int], text: str) -> tuple[int, int]:
+    """``[begin, end)`` of a token's characters without the white space around them."""
+    begin, end = offsets[0], min(offsets[1], len(text))
+    while begin < end and text[end - 1].isspace():
+        end -= 1
+    while begin < end and text[begin].isspace():
+        begin += 1
+    return begin, end
 
 
 def _character_spans(

@@ -47,7 +47,7 @@ def pronounce(word: str, lookup: Lookup) -> tuple[str, str] | None:
 
     ``rule`` is one of ``dictionary number compound spelled rules``.
     """
-    if not word:
+    if not word.strip("'"):
         return None
     if phones := lookup(word):
         return phones, "dictionary"

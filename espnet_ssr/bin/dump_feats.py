@@ -43,8 +43,9 @@ def encode(args) -> None:
     keys = read_keyed(args.key_file or args.data_dir / "wav.scp")
     encoder = build_from_conf(ENCODERS[args.encoder], conf, "encoder_conf").to(args.device)
     args.output_dir.mkdir(parents=True, exist_ok=True)
-    write_lines(args.output_dir / "feats_dim", [str(encoder.output_size())])
-    write_lines(args.output_dir / "frame_rate", [f"{encoder.frame_rate:g}"])
+    if args.job == 1:  # jobs that write the same file at a time would get in each other's way
+        write_lines(args.output_dir / "feats_dim", [str(encoder.output_size())])
+        write_lines(args.output_dir / "frame_rate", [f"{encoder.frame_rate:g}"])
     work = partial(
         dump_utterances,
         encoder=encoder,

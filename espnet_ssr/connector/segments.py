@@ -30,8 +30,9 @@ def seconds_to_frames(
         ``(B, M)`` long, strictly increasing up to each length.
     """
     position = torch.arange(token_end.size(1), device=token_end.device)
-    # 1e-3 frames of tolerance: 0.34 s at 50 Hz is 17 frames, whatever float32 makes of it.
-    frames = torch.ceil(token_end.double() * frame_rate - 1e-3).long() - 1
+    # 1e-2 frames of tolerance: 0.34 s at 50 Hz is 17 frames, whatever float32 makes of it, and so
+    # is every edge of the first hour.
+    frames = torch.ceil(token_end.double() * frame_rate - 1e-2).long() - 1
     frames = frames.clamp(min=0)
     # The smallest strictly increasing sequence that is nowhere below ``frames``.
     frames = torch.cummax(frames - position, dim=1).values + position

@@ -18,6 +18,11 @@ class AudioFault(NamedTuple):
     fix: str
 
 
+def is_plain_wav(audio) -> bool:
+    """Whether the size of a file is known from its header, here `soundfile.info` of it."""
+    return audio.format in ("WAV", "WAVEX") and audio.subtype in PLAIN_SUBTYPES
+
+
 def count_missing_bytes(path: Path) -> int:
     """Return how many bytes the data chunk of a RIFF wav file promises beyond the file's end."""
     size = path.stat().st_size
@@ -63,8 +68,7 @@ def check_audio(path: Path, fs: int) -> tuple[float, AudioFault | None]:
         return 0.0, AudioFault("empty_audio", f"{path} has no bytes", copy_again)
     try:
         info = soundfile.info(path)
-        is_plain_wav = info.format in ("WAV", "WAVEX") and info.subtype in PLAIN_SUBTYPES
-        missing_bytes = count_missing_bytes(path) if is_plain_wav else 0
+        missing_bytes = count_missing_bytes(path) if is_plain_wav(info) else 0
     except (soundfile.LibsndfileError, OSError) as error:
         return 0.0, AudioFault("unreadable_audio", f"{path}: {error}", copy_again)
     if missing_bytes:
@@ -75,7 +79,7 @@ def check_audio(path: Path, fs: int) -> tuple[float, AudioFault | None]:
     if info.samplerate != fs:
         message = f"{path} has {info.samplerate} Hz instead of {fs}"
         return info.duration, AudioFault("wrong_rate", message, "resample it, or set --fs")
-    if not is_plain_wav:
+    if not is_plain_wav(info):
         try:
             frames = count_frames(path)
         except soundfile.LibsndfileError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from espnet_ssr.data.check_audio import count_missing_bytes, is_plain_wav
+from espnet_ssr.data.validate import TOLERANCE_SECONDS
 from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
 
@@ -42,24 +45,38 @@ def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
     """Read, mix to mono and resample: samples ``(N,)``, float32.
 
     Raises:
-        DropUtterance: missing, unreadable, truncated, empty or not finite.
+        DropUtterance: missing, unreadable, truncated or not finite, or no such segment in it.
     """
     try:
         with soundfile.SoundFile(recording.path) as f:
-            first = round(recording.start * f.samplerate)
-            end = f.frames if recording.end is None else round(recording.end * f.samplerate)
-            if end > f.frames:
-                raise DropUtterance("segment_past_end", f"{recording.path} ends before the segment")
+            first, end = _frame_range(recording, f)
             f.seek(first)
             samples = f.read(end - first, dtype="float32", always_2d=True).mean(axis=1)
             rate, expected = f.samplerate, end - first
-    except (OSError, soundfile.LibsndfileError) as error:
+    # ValueError: numpy's, for a stream whose header leaves its length open.
+    except (OSError, ValueError, soundfile.LibsndfileError) as error:
         raise DropUtterance("unreadable_audio", f"{recording.path}: {error}") from None
     if len(samples) < expected:
         raise DropUtterance("truncated_audio", f"{recording.path}: {len(samples)} of {expected}")
     if not np.isfinite(samples).all():
         raise DropUtterance("not_finite", f"{recording.path} has NaN or infinite samples")
     return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
+
+
+def _frame_range(recording: Recording, audio: soundfile.SoundFile) -> tuple[int, int]:
+    """First frame of a recording and the one after its last."""
+    first = round(recording.start * audio.samplerate)
+    if recording.end is None:
+        # libsndfile hides that a wav file is shorter than its header says.
+        if is_plain_wav(audio) and (missing := count_missing_bytes(Path(recording.path))):
+            raise DropUtterance("truncated_audio", f"{recording.path} ends {missing} bytes early")
+        return first, audio.frames
+    end = round(recording.end * audio.samplerate)
+    if not 0 <= first < end:
+        raise DropUtterance("bad_segment", f"{recording.start} s to {recording.end} s")
+    if max(first, end - TOLERANCE_SECONDS * audio.samplerate) > audio.frames:
+        raise DropUtterance("segment_past_end", f"{recording.path} ends before the segment")
+    return first, min(end, audio.frames)
 
 
 def format_utterances(
@@ -83,13 +100,26 @@ def format_utterances(
             dropped.append(f"{utt_id} {drop.args[0]} {drop.args[1]}")
         else:
             name = f"{utt_id.replace('/', '_')}.{audio_format.suffix}"
-            soundfile.write(folder / name, samples, audio_format.sample_rate, subtype="PCM_16")
+            write_audio(folder / name, samples, audio_format)
             wav_scp.append(f"{utt_id} {final_folder.absolute() / name}")
             num_samples.append(f"{utt_id} {len(samples)}")
         progress.update()
     write_lines(folder / "wav.scp", wav_scp)
     write_lines(folder / "utt2num_samples", num_samples)
     write_lines(folder / "dropped", dropped)
+
+
+def write_audio(path: Path, samples: np.ndarray, audio_format: AudioFormat) -> None:
+    """Write samples ``(N,)``; a full disk is an ``OSError`` that says so, unlike libsndfile's."""
+    encoded = io.BytesIO()
+    soundfile.write(
+        encoded,
+        samples,
+        audio_format.sample_rate,
+        subtype="PCM_16",
+        format=audio_format.suffix,
+    )
+    path.write_bytes(encoded.getbuffer())
 
 
 def _check_duration(samples: np.ndarray, audio_format: AudioFormat) -> None:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from espnet_ssr.align.alignment import Alignment, read_ctm
 from espnet_ssr.align.project import ProjectError, project_to_tokens
 from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
+from espnet_ssr.progress import Progress
 
 
 @dataclass
@@ -76,8 +77,10 @@ def segment_data_dir(
     words = read_ctm(align_dir / "word.ctm", "word")
     parts = _read_parts(align_dir)
     num_samples = read_keyed(data_dir / "utt2num_samples")
-    result = Segmentation()
-    for utt_id, text in read_keyed(data_dir / "text").items():
+    texts = read_keyed(data_dir / "text")
+    result, progress = Segmentation(), Progress(len(texts), "segmenting")
+    for utt_id, text in texts.items():
+        progress.update()
         if utt_id not in words:
             result.dropped[utt_id] = ("not_aligned", f"see {align_dir / 'failed'}")
             continue

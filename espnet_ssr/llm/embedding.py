@@ -75,7 +75,7 @@ class EmbeddingSpace(torch.nn.Module):
     """A frozen embedding matrix with what is needed to compare vectors with it.
 
     Raw cosine is flattered by the mean that all embeddings share, so everything here that
-    decides is measured after subtracting it ("centred", arXiv citing 2410.00168: ACIF).
+    decides is measured after subtracting it ("centred", as in ACIF, "Align, Integrate, and Fire").
 
     Args:
         matrix: ``(V, H)``.

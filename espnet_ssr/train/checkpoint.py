@@ -23,7 +23,8 @@ class TrainedWeightsMixin:
     def state_dict(self, *args, **kwargs):
         state = super().state_dict(*args, **kwargs)
         prefix = kwargs.get("prefix", "")
-        for key in list(state):
+        # ``state`` may hold other modules' entries too, when this one is inside another.
+        for key in [key for key in state if key.startswith(prefix)]:
             if not self._is_trained(key.removeprefix(prefix)):
                 del state[key]
         return state
@@ -102,9 +103,10 @@ def atomic_torch_save() -> Iterator[None]:
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
         except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
             free = shutil.disk_usage(path.parent).free
             raise OSError(f"cannot write {path}: {error} ({free >> 20} MiB free)") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     torch.save = save
     try:

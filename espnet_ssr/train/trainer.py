@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+import yaml
+from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
 
 from espnet_ssr.progress import Progress
@@ -28,7 +31,8 @@ class SSRTrainer(Trainer):
     @staticmethod
     def resume(checkpoint, model, reporter, **kwargs):
         Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **kwargs)
-        _complete_epoch(Path(checkpoint).parent, model, reporter.get_epoch())
+        if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+            _complete_epoch(Path(checkpoint).parent, model, reporter)
 
     @classmethod
     def train_one_epoch(cls, *, iterator, reporter, options, **kwargs):
@@ -38,14 +42,29 @@ class SSRTrainer(Trainer):
         )
 
 
-def _complete_epoch(output_dir: Path, model: torch.nn.Module, epoch: int) -> None:
-    """Write what a kill between ``checkpoint.pth`` and the epoch's own file left unwritten.
+def _complete_epoch(output_dir: Path, model: torch.nn.Module, reporter: Reporter) -> None:
+    """Do what a kill after ``checkpoint.pth`` left undone: the epoch's own file, links to it.
 
-    Without it n-best averaging stops at the end of training on a file that is not there.
+    Without it n-best averaging stops at the end of training on a file that is not there, and
+    ``latest.pth`` may name an older epoch.
     """
+    epoch = reporter.get_epoch()
     file = output_dir / f"{epoch}epoch.pth"
     if not file.exists():
         torch.save(model.state_dict(), file)
+    _link(output_dir / "latest.pth", file)
+    config = yaml.safe_load((output_dir / "config.yaml").read_text(encoding="utf-8"))
+    for phase, name, mode in config["best_model_criterion"]:
+        if reporter.has(phase, name) and reporter.get_best_epoch(phase, name, mode) == epoch:
+            _link(output_dir / f"{phase}.{name}.best.pth", file)
+
+
+def _link(link: Path, file: Path) -> None:
+    """Let ``link`` name ``file``, which is beside it, at every moment one file or another."""
+    temporary = link.with_name(f".{link.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(file.name)
+    os.replace(temporary, link)
 
 
 def _count(iterator: Iterable, epoch: int, max_epoch: int) -> Iterable:

@@ -66,7 +66,7 @@ Stages: 1 data preparation, 2 speed perturbation (not available yet), 3 format a
 Options, with - or _ in their names:
 $(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)$/    --\1 (\2)  \3/p' "$0")"
 
-recipe_args=$*
+printf -v recipe_args ' %q' "$@"
 . ./path.sh
 . ./cmd.sh
 . parse_options.sh
@@ -77,9 +77,16 @@ recipe_args=$*
 for name in train_set valid_set test_sets; do
     [ -n "${!name}" ] || die "--${name} is required"
 done
+for name in stage stop_stage nj ngpu num_nodes; do
+    [[ ${!name} =~ ^[0-9]+$ || ${name}=${!name} == stage= ]] \
+        || die "--${name} must be a number, not '${!name}'"
+done
+[ "${nj}" -ge 1 ] || die "--nj must be 1 or more, not ${nj}"
+[ -n "${distill_config}" ] || die "--distill_config is required"
 for config in ${distill_config}; do
     [ -f "${config}" ] || die "--distill_config: no such file: ${config}"
 done
+[ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
     || die "--feats_type must be extracted or raw, not ${feats_type}"
 [ -z "${speed_perturb_factors}" ] || die "stage 2, speed perturbation, is not available yet"
@@ -265,6 +272,8 @@ if in_range 8; then
         folder=$(exp_of "${config}")
         inputs=(args="${distill_args}" llm="${llm}" --files "${config}" "${training_files[@]}")
         if begin "${folder}" "${inputs[@]}"; then
+            # A training from scratch does not add to the curves of the one before.
+            [ -e "${folder}/checkpoint.pth" ] || rm -rf "${folder}"/{tensorboard,images}
             training=("${python}" -m espnet_ssr.bin.ssr_distill_train --config "${config}"
                 --ngpu "${ngpu}" --output_dir "${folder}" --resume true
                 "${training_options[@]}" "${train_options[@]}")
@@ -310,6 +319,7 @@ fi
 if in_range 11; then
     announce 11 "scoring"
     "${python}" -m espnet_ssr.bin.score --expdir "${expdir}" --output "${expdir}/RESULTS.md" \
-        --command "./run.sh ${recipe_args}"
+        --command "./run.sh${recipe_args}"
+    log "  wrote ${expdir}/RESULTS.md"
 fi
 log "all stages asked for are done"

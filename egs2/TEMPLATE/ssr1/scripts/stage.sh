@@ -27,8 +27,15 @@ announce() {
 # with DIR there and locked; 1 if it was done with these inputs. The stage that --stage names is
 # done again even so, from scratch; work that was interrupted goes on where it was.
 begin() {
-    local folder=$1 record=$1/.done
+    local folder=$1 record=$1/.done input is_file=false
     shift
+    # Before anything is made or deleted, for example for a set that does not exist.
+    for input in "$@"; do
+        if "${is_file}" && [ ! -e "${input}" ]; then
+            die "no ${input}: run the stages before this one, or check --train_set and the like"
+        fi
+        [ "${input}" != --files ] || is_file=true
+    done
     if stage_done.py check "${record}" "$@" && [ "${stage}" != "${current_stage}" ]; then
         log "  ${folder}: nothing to do"
         return 1
@@ -39,10 +46,12 @@ begin() {
         flock -n 9 || die "${folder} is being written by another run (or by what is left of one)"
     fi
     # What is there was finished, with these inputs or with others: it is not to be continued.
-    # Sub-folders hold results of other stages, with records of their own.
+    # Sub-folders hold results of other stages, with records of their own. The record goes last, or
+    # a kill in between would leave what looks like interrupted work.
     if [ -e "${record}" ]; then
-        find "${folder}" -maxdepth 1 -type f ! -name .lock -delete
         if [ "${stage}" = "${current_stage}" ]; then rm -rf "${folder}/shards"; fi
+        find "${folder}" -maxdepth 1 ! -type d ! -name .lock ! -name .done -delete
+        rm "${record}"
     fi
     work_started=${SECONDS}
 }
@@ -71,7 +80,7 @@ run_array() {
         --output_dir "${folder}" --key_file "${logs}/${name}.JOB.scp" --job JOB
 }
 
-trap 'echo "${0##*/}: interrupted in stage ${current_stage:-0}; run again to continue" >&2; exit 130' INT
-trap 'echo "${0##*/}: terminated in stage ${current_stage:-0}; run again to continue" >&2; exit 143' TERM
-trap 'status=$?; if [ ${status} -ne 0 ] && [ ${status} -lt 128 ] && [ -n "${current_stage:-}" ]; then
+trap 'echo "${0##*/}: interrupted in stage ${current_stage:-0}; run again to continue" >&2
+    trap - EXIT; exit 130' INT
+trap 'if [ $? -ne 0 ] && [ -n "${current_stage:-}" ]; then
     echo "${0##*/}: stage ${current_stage} failed, see above" >&2; fi' EXIT

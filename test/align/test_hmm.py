@@ -1,0 +1,143 @@
+"""The HMM aligner on noise, and on a real prompt where the Asterisk recipe has fetched it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_ssr.align.abs import AlignError
+
+pytest.importorskip("pocketsphinx", reason="extra 'hmm' is not installed")
+from espnet_ssr.align.hmm import HMMAligner, _to_span
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMPT = ROOT / "egs2" / "asterisk" / "ssr1" / "downloads" / "wav16k" / "agent-pass.wav"
+TEXT = "please enter your password followed by the pound key"
+RATE = HMMAligner.sample_rate
+
+
+@pytest.fixture(scope="module")
+def aligner():
+    """One for all tests: what was aligned before must not matter."""
+    return HMMAligner()
+
+
+@pytest.fixture(scope="module")
+def prompt():
+    """A recorded sentence of 3.3 s."""
+    if not PROMPT.is_file():
+        pytest.skip("no Asterisk prompts: run stage 1 of egs2/asterisk/ssr1")
+    return soundfile.read(PROMPT, dtype="float32")[0]
+
+
+def noise(seconds, seed=0, amplitude=0.1):
+    """White noise."""
+    samples = np.random.default_rng(seed).normal(0, amplitude, round(seconds * RATE))
+    return samples.astype(np.float32)
+
+
+def synthetic_vowels(seconds=1.2):
+    """Buzz through two resonances with rests: something that a path of words can go through."""
+    rng = np.random.default_rng(0)
+    time = np.arange(round(seconds * RATE)) / RATE
+    pitch = 120 + 10 * np.sin(4 * time)
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    vowel = sum(np.sin(k * phase) * np.exp(-(((k * 120 - 600) / 400) ** 2)) for k in range(1, 25))
+    envelope = np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1)
+    return (0.2 * vowel * envelope + rng.normal(0, 1e-3, len(time))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("speech", "text", "cause"),
+    [
+        (noise(0.5), "", "empty_text"),
+        (noise(0.5), " … — ! ", "empty_text"),
+        (noise(0), "hello", "empty_audio"),
+        (noise(0.5), "hello 你好", "unpronounceable"),
+        (np.zeros(RATE // 2, np.float32), "hello world", "no_path"),
+        (noise(1 / RATE), "hello", "no_path"),
+        (noise(0.1), "one two three four five six seven", "no_path"),
+    ],
+)
+def test_failures_have_a_cause(aligner, speech, text, cause):
+    with pytest.raises(AlignError) as error:
+        aligner.align("utt", speech, text)
+    assert error.value.cause == cause
+    assert "\n" not in str(error.value)
+
+
+def test_no_path_says_how_long_and_how_many(aligner):
+    with pytest.raises(AlignError, match="7 words in 0.10 s"):
+        aligner.align("utt", noise(0.1), "one two three four five six seven")
+
+
+def test_unknown_words_are_noted():
+    aligner = HMMAligner()
+    for _ in range(2):  # the second time the decoder knows them
+        with pytest.raises(AlignError):
+            aligner.align("utt", noise(0.1), "Hello Blorpt, pbx 500 it’s")
+    assert aligner.out_of_vocabulary == {
+        "blorpt": "rules: B L AO R P T",
+        "pbx": "spelled: P IY B IY EH K S",
+        "500": "number: F AY V HH AH N D R AH D",
+    }
+
+
+@pytest.mark.parametrize(
+    ("start", "frames", "times"),
+    [(30, 20, (0.3, 0.5)), (90, 20, (0.9, 1.0)), (101, 3, (1.0, 1.0))],
+)
+def test_spans_end_with_the_audio(start, frames, times):
+    span = _to_span("word", start, frames, -7 * frames, duration=1.0)
+    assert (span.start, span.end) == pytest.approx(times)
+    assert span.score == -7
+
+
+def check_alignment(found, duration, labels):
+    """Words in order within the audio, phones that fill each word."""
+    assert set(found) == {"word", "phone"}
+    words, phones = found["word"].spans, found["phone"].spans
+    assert [word.label for word in words] == labels
+    assert all(0 <= span.start <= span.end <= duration for span in words + phones)
+    for word in words:
+        inside = [p for p in phones if word.start <= (p.start + p.end) / 2 <= word.end]
+        assert inside[0].start == pytest.approx(word.start)
+        assert inside[-1].end == pytest.approx(word.end)
+
+
+def test_order_of_utterances_does_not_matter(aligner):
+    speech = synthetic_vowels()
+    fresh = HMMAligner().align("utt", speech, "A ah!")
+    check_alignment(fresh, len(speech) / RATE, ["A", "ah!"])
+    for other in (noise(0.3, seed=1), noise(0.3, seed=2, amplitude=0.001)):
+        with pytest.raises(AlignError):
+            aligner.align("other", other, "six unheardof words are too many")
+        assert aligner.align("utt", speech, "A ah!") == fresh
+
+
+def test_prompt(aligner, prompt):
+    found = aligner.align("agent-pass", prompt, TEXT)
+    check_alignment(found, len(prompt) / RATE, TEXT.split())
+    spans = {span.label: span for span in found["word"].spans}
+    starts = [span.start for span in found["word"].spans]
+    assert all(a < b for a, b in zip(starts, starts[1:], strict=False))
+    # Seen in the waveform: the word fades out until 1.55 s, silence, then "followed" at 1.72 s.
+    assert spans["password"].end == pytest.approx(1.5, abs=0.1)
+    assert spans["followed"].start == pytest.approx(1.72, abs=0.05)
+
+
+def test_order_does_not_matter_for_speech(aligner, prompt):
+    fresh = HMMAligner().align("agent-pass", prompt, TEXT)
+    aligner.align("loud", np.clip(prompt * 3, -1, 1), TEXT)
+    with pytest.raises(AlignError):
+        aligner.align("short", prompt[:1600], TEXT)
+    assert aligner.align("agent-pass", prompt, TEXT) == fresh
+
+
+def test_leading_silence_moves_all_times(aligner, prompt):
+    plain = aligner.align("a", prompt, TEXT)["word"].spans
+    silence = noise(0.3, amplitude=1e-4)
+    moved = aligner.align("b", np.concatenate([silence, prompt]), TEXT)["word"].spans
+    for left, right in zip(plain, moved, strict=True):
+        assert right.end == pytest.approx(left.end + 0.3, abs=0.03)

@@ -1,0 +1,48 @@
+"""What tests of several folders share: a tiny LLM, the installed models, hypothesis' settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from safetensors.torch import save_file
+
+MODELS = Path(__file__).resolve().parents[1] / "tools" / "models"
+
+# Time limits an example fail on busy machines, not on bad code.
+settings.register_profile(
+    "ssr", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ssr")
+
+# On tensors as small as these threads cost more than they give.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def installed_model():
+    """A function from a name to the folder below tools/models; skips where it is not installed."""
+
+    def find(name: str) -> str:
+        if not (MODELS / name / "config.json").is_file():
+            pytest.skip(f"no tools/models/{name}: run 'make -C tools models'")
+        return str(MODELS / name)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def embedding_matrix() -> torch.Tensor:
+    """Embeddings (40, 12) with a common mean, as those of real LLMs have."""
+    generator = torch.Generator().manual_seed(7)
+    return 0.1 * torch.randn(40, 12, generator=generator) + torch.linspace(-0.1, 0.2, 12)
+
+
+@pytest.fixture(scope="session")
+def tiny_llm(tmp_path_factory, embedding_matrix) -> str:
+    """Folder of an LLM of which only the embedding is there."""
+    folder = tmp_path_factory.mktemp("tiny_llm")
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    save_file({"model.embed_tokens.weight": embedding_matrix}, folder / "model.safetensors")
+    return str(folder)

@@ -1,0 +1,104 @@
+"""RESULTS.md: a row an experiment beside its controls, a picture a test set."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from espnet_ssr.evaluate.report import COLUMNS, collect, write_results
+
+FIGURES = {
+    "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
+    "token_accuracy_seen": 0.75, "token_accuracy_unseen": None, "wer": 0.125, "cer": 0.0625,
+}  # fmt: skip
+
+
+def add_experiment(expdir, name, test_set="test", inference="decode", seed=0, **figures):
+    folder = expdir / f"distill_{name}"
+    output = folder / inference / test_set
+    output.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed}))
+    rows = {
+        "connector": {**FIGURES, **figures},
+        "shuffled segments": {**FIGURES, "token_accuracy": 0.01},
+        "mean embedding": {**FIGURES, "token_accuracy": 0.0},
+    }
+    result = {
+        "figures": rows, "parameters": 4_700_000, "seen_share": 0.914, "utterances": 27,
+        "tokens": 306, "seconds": 81.4, "vectors_per_second": 3.75, "frames_per_vector": 13.3,
+    }  # fmt: skip
+    (output / "result.json").write_text(json.dumps(result))
+
+
+def table_rows(text):
+    """Cells of each row of all tables."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.fixture
+def expdir(tmp_path):
+    folder = tmp_path / "exp"
+    add_experiment(folder, "mean", token_accuracy=0.6, seed=5)
+    add_experiment(folder, "ssr_block")
+    return folder
+
+
+def test_two_experiments(expdir, tmp_path):
+    output = tmp_path / "RESULTS.md"
+    write_results(expdir, output, "./run.sh --stage 10")
+    text = output.read_text(encoding="utf-8")
+    header, _, *rows = table_rows(text)
+    assert header == ["model", "parameters", "seed", *COLUMNS.values()]
+    names = [row[0] for row in rows]
+    shuffled = "↳ shuffled segments"
+    assert names == ["**mean**", shuffled, "**ssr_block**", shuffled, "mean embedding"]
+    figures = ["0.900", "0.800", "0.500", "0.600", "0.750", "-", "12.5", "6.2"]
+    assert rows[0][1:] == ["4.70 M", "5", *figures]
+    assert rows[1][header.index("token accuracy")] == "0.010"
+    assert all(len(row) == len(header) for row in rows)
+    assert "./run.sh --stage 10" in text
+    assert "27 utterances, 81 s, 306 tokens, of which 91.4 % occur in the training set" in text
+    # What every column means is said below.
+    assert all(name.split()[0].lower() in text.split("![")[1].lower() for name in header[3:])
+
+
+def test_pictures_are_png_and_linked(expdir, tmp_path):
+    add_experiment(expdir, "mean_other", test_set="other")
+    output = tmp_path / "RESULTS.md"
+    write_results(expdir, output, "")
+    pictures = re.findall(r"!\[\w+\]\(([^)]+)\)", output.read_text(encoding="utf-8"))
+    assert pictures == ["images/other.png", "images/test.png"]
+    for picture in pictures:
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["RESULTS.md", "exp", "images"]
+
+
+def test_each_test_set_has_its_own_table(expdir, tmp_path):
+    add_experiment(expdir, "mean_other", test_set="other", inference="decode")
+    write_results(expdir, tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    other, test = text.split("## other")[1].split("## test")
+    assert [r[0] for r in table_rows(other) if r[0].startswith("**")] == ["**mean_other**"]
+    assert [r[0] for r in table_rows(test) if r[0].startswith("**")] == [
+        "**mean**",
+        "**ssr_block**",
+    ]
+
+
+def test_other_ways_of_inference_are_named(expdir):
+    folder = expdir / "distill_mean" / "decode_best" / "test"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{}")
+    assert [e.name for e in collect(expdir)] == ["mean", "mean (decode_best)", "ssr_block"]
+
+
+@pytest.mark.parametrize("make", [True, False], ids=["trained only", "no such folder"])
+def test_nothing_evaluated(tmp_path, make):
+    expdir = tmp_path / "exp"
+    if make:
+        (expdir / "distill_mean").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="exp: nothing was evaluated yet: run stage 10"):
+        write_results(expdir, tmp_path / "RESULTS.md", "")
+    assert not (tmp_path / "RESULTS.md").exists()

@@ -1,0 +1,61 @@
+"""Fixtures of the tests of a whole recipe: prompts, a new recipe, and one that was run."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from mini_recipe import ENCODER, LLM, REPO, Output, Recipe, choose_prompts
+
+ASTERISK = REPO / "egs2" / "asterisk" / "ssr1"
+
+
+@pytest.fixture(scope="session")
+def asterisk_data(tmp_path_factory) -> Path:
+    """``data/`` of the Asterisk recipe: its own if it was run, else fetched once a session."""
+    if all((ASTERISK / "data" / name / "wav.scp").is_file() for name in ("train", "valid", "test")):
+        return ASTERISK / "data"
+    folder = tmp_path_factory.mktemp("asterisk")
+    script = '. ./path.sh && local/data.sh --download_dir "$1/downloads" --data_dir "$1/data"'
+    command = ["bash", "-c", script, "data.sh", str(folder)]
+    result = subprocess.run(command, cwd=ASTERISK, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        pytest.skip(f"no Asterisk prompts: {result.stderr.strip().splitlines()[-1]}")
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory, asterisk_data, installed_model) -> Recipe:
+    """A new recipe with data for 16, 4 and 4 prompts, and ``data/many`` with 230 short ones.
+
+    No test changes it: they work in clones.
+    """
+    installed_model(ENCODER)
+    installed_model(LLM)
+    prompts = {
+        "train": choose_prompts(asterisk_data / "train", 16, 1, 4, min_words=3),
+        "valid": choose_prompts(asterisk_data / "valid", 4, 1, 4, min_words=3),
+        "test": choose_prompts(asterisk_data / "test", 4, 1, 4, min_words=3),
+        "many": choose_prompts(asterisk_data / "train", 230, 0.2, 2.5),
+    }
+    assert [len(utterances) for utterances in prompts.values()] == [16, 4, 4, 230]
+    return Recipe.make(tmp_path_factory.mktemp("recipe") / "new", prompts)
+
+
+@pytest.fixture(scope="session")
+def finished(recipe) -> tuple[Recipe, Output]:
+    """A recipe after ``./run.sh``, undisturbed, and what was printed."""
+    done = recipe.clone("finished")
+    return done, done.run().must_succeed()
+
+
+@pytest.fixture
+def clone(request, finished) -> Recipe:
+    """A copy of the finished recipe for a test to do with as it likes."""
+    return finished[0].clone(re.sub(r"\W+", "_", request.node.name))
+
+
+@pytest.fixture
+def new_recipe(request, recipe) -> Recipe:
+    """A recipe in which nothing has been run yet."""
+    return recipe.clone(re.sub(r"\W+", "_", request.node.name))

@@ -1,0 +1,132 @@
+"""What tasks share: resuming with other options, strict loading, batches for inference."""
+
+import re
+
+import kaldiio
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from espnet_ssr.task.abs import refuse_changed_config
+from espnet_ssr.task.distill import SSRDistillTask
+
+BEFORE = {
+    "optim_conf": {"lr": 0.001, "betas": (0.9, 0.98)},
+    "max_epoch": 3,
+    "seed": 0,
+    "dist_rank": None,
+    "wandb_name": None,
+    "train_shape_file": ["a"],
+}
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    """What a training with the options BEFORE wrote, as YAML writes it."""
+    plain = {**BEFORE, "optim_conf": {"lr": 0.001, "betas": [0.9, 0.98]}, "gone": 1}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(plain))
+    return tmp_path / "config.yaml"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"max_epoch": 30},
+        {"num_workers": 4},
+        {"new_option": 1},
+        {"dist_rank": 1, "wandb_name": "x"},
+        {"train_shape_file": ("a",)},
+    ],
+    ids=lambda change: ",".join(change) or "nothing",
+)
+def test_harmless_changes(config_file, change):
+    refuse_changed_config(config_file, {**BEFORE, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, "seed: 0 -> 1"),
+        ({"optim_conf": {"lr": 0.1, "betas": (0.9, 0.98)}}, "optim_conf: {"),
+        ({"train_shape_file": ["a", "b"]}, "train_shape_file: ['a'] -> ['a', 'b']"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_changes_that_matter_are_named(config_file, change, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        refuse_changed_config(config_file, {**BEFORE, **change})
+    assert str(config_file.parent) in str(error.value)
+    assert "max_epoch" not in str(error.value)
+
+
+def test_all_changes_are_named_at_once(config_file):
+    changed = {**BEFORE, "seed": 1, "train_shape_file": [], "max_epoch": 9}
+    with pytest.raises(ValueError, match=r"\(seed: 0 -> 1; train_shape_file: \['a'\] -> \[\]\)"):
+        refuse_changed_config(config_file, changed)
+
+
+@pytest.fixture
+def trained(tmp_path, tiny_llm):
+    """A checkpoint of a small connector with its config.yaml, and that model."""
+    command = ["--output_dir", str(tmp_path), "--llm", tiny_llm, "--input_size", "4"]
+    command += ["--connector", "mean", "--connector_conf", "{hidden_size: 8, num_layers: 1}"]
+    args = SSRDistillTask.get_parser().parse_args(command)
+    model = SSRDistillTask.build_model(args)
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    return tmp_path / "model.pth", model
+
+
+def test_build_from_file(trained):
+    path, saved = trained
+    model, args = SSRDistillTask.build_model_from_file(model_file=str(path))
+    assert not model.training
+    assert args.connector == "mean"
+    expected = dict(saved.named_parameters())
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, expected[name])
+
+
+def test_build_from_file_is_strict(trained):
+    path, saved = trained
+    state = saved.state_dict()
+    del state["connector.output.bias"]
+    torch.save(state, path)
+    with pytest.raises(RuntimeError, match=r"model\.pth: .*missing: connector\.output\.bias"):
+        SSRDistillTask.build_model_from_file(model_file=path)
+
+
+def test_initial_weights_need_no_checkpoint(trained):
+    path, _ = trained
+    model, _ = SSRDistillTask.build_model_from_file(path.parent / "config.yaml")
+    torch.testing.assert_close(model.connector.output.bias, model.embedding.mean)
+
+
+def test_inference_batches_follow_the_first_file(tmp_path):
+    token_id = {"c": "1 2", "a": "3", "b": "4 5 6"}
+    ends = {"c": "0.1 0.2", "a": "0.2", "b": "0.02 0.04 0.06"}
+    for name, entries in (("token_id", token_id), ("token_end", ends)):
+        (tmp_path / name).write_text("".join(f"{k} {v}\n" for k, v in entries.items()))
+    # Features of more utterances than tokens are known of.
+    feats = {k: np.full((10, 2), i, dtype=np.float32) for i, k in enumerate("abcd")}
+    kaldiio.save_ark(str(tmp_path / "feats.ark"), feats, scp=str(tmp_path / "feats.scp"))
+    loader = SSRDistillTask.build_streaming_iterator(
+        [
+            (str(tmp_path / "token_id"), "token_id", "text_int"),
+            (str(tmp_path / "token_end"), "token_end", "text_float"),
+            (str(tmp_path / "feats.scp"), "feats", "kaldi_ark"),
+        ],
+        preprocess_fn=SSRDistillTask.build_preprocess_fn(None, train=False),
+        collate_fn=SSRDistillTask.build_collate_fn(None, train=False),
+        batch_size=2,
+        num_workers=0,
+        inference=True,
+    )
+    (first, batch), (second, last) = loader
+    assert (first, second) == (["c", "a"], ["b"])
+    assert batch["token_id"].tolist() == [[1, 2], [3, 0]]
+    assert batch["token_id_lengths"].tolist() == [2, 1]
+    assert batch["feats"][:, 0, 0].tolist() == [2, 0]
+    torch.testing.assert_close(last["token_end"], torch.tensor([[0.02, 0.04, 0.06]]))

@@ -1,0 +1,136 @@
+"""The distillation task: every shipped configuration builds, every unknown option is refused."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from espnet_ssr.bin import ssr_inference
+from espnet_ssr.connector import MeanConnector, SSRConnector
+from espnet_ssr.encoder import TinyEncoder
+from espnet_ssr.task.distill import SSRDistillTask
+
+RECIPES = Path(__file__).resolve().parents[2] / "egs2"
+
+
+def recipe_configs(*patterns):
+    """Files, each once: a recipe's conf may be a link to the template's."""
+    found = {path.resolve() for pattern in patterns for path in RECIPES.glob(pattern)}
+    return [pytest.param(path, id=str(path.relative_to(RECIPES))) for path in sorted(found)]
+
+
+TRAINING = recipe_configs("*/*/conf/tuning/distill*.yaml", "*/*/conf/distill*.yaml")
+DECODING = recipe_configs("*/*/conf/decode*.yaml", "*/*/conf/tuning/decode*.yaml")
+
+
+def parse(llm, *options):
+    command = ["--output_dir", "exp", "--llm", llm, *options]
+    return SSRDistillTask.get_parser().parse_args(command)
+
+
+def test_every_configuration_is_tested_here():
+    known = {param.values[0] for param in TRAINING + DECODING}
+    everything = {
+        path.resolve()
+        for pattern in ("*/*/conf/*.yaml", "*/*/conf/tuning/*.yaml")
+        for path in RECIPES.glob(pattern)
+    }
+    assert known == everything
+    assert TRAINING
+    assert DECODING
+
+
+@pytest.mark.parametrize("config", TRAINING)
+def test_training_configuration_builds_a_model(config, tiny_llm):
+    args = parse(tiny_llm, "--config", str(config), "--input_size", "8")
+    model = SSRDistillTask.build_model(args)
+    optimizers = SSRDistillTask.build_optimizers(args, model)
+    written = yaml.safe_load(config.read_text(encoding="utf-8"))
+    assert (
+        type(model.connector) is {"ssr": SSRConnector, "mean": MeanConnector}[written["connector"]]
+    )
+    assert optimizers[0].param_groups[0]["lr"] == written["optim_conf"]["lr"]
+    model.eval()
+    batch = {
+        "feats": torch.randn(1, 9, 8),
+        "feats_lengths": torch.tensor([9]),
+        "token_id": torch.tensor([[1, 2]]),
+        "token_id_lengths": torch.tensor([2]),
+        "token_end": torch.tensor([[0.06, 0.18]]),
+    }
+    loss, stats, _ = model(**batch)
+    assert loss.isfinite()
+    # Checkpoints are chosen and training is stopped by figures that there are.
+    criteria = [*written["best_model_criterion"], written["early_stopping_criterion"]]
+    assert {name for _, name, _ in criteria} <= set(stats)
+
+
+@pytest.mark.parametrize("config", DECODING)
+def test_inference_configuration_parses(config, monkeypatch, capsys):
+    files = [f"--{name}" for name in ("model_file", "seg_dir", "train_token_id", "output_dir")]
+    command = [part for option in files for part in (option, "none")]
+    monkeypatch.setattr(sys, "argv", ["ssr_inference", "--config", str(config), *command])
+    with pytest.raises(SystemExit):
+        ssr_inference.main()
+    # What comes after the options were understood.
+    assert "give either --feats_scp or --wav_scp" in capsys.readouterr().err
+
+
+def test_unknown_option_in_a_file_is_refused_by_name(tmp_path, tiny_llm, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("connector: mean\nlearning_rate: 0.1\n")
+    with pytest.raises(SystemExit):
+        parse(tiny_llm, "--config", str(config))
+    assert "unrecognized arguments: learning_rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("connector", ["ssr", "mean"])
+@pytest.mark.parametrize("in_file", [True, False], ids=["file", "command line"])
+@pytest.mark.parametrize("option", ["connector_conf", "model_conf", "encoder_conf"])
+def test_unknown_key_is_refused_by_name(tmp_path, tiny_llm, option, in_file, connector):
+    command = ["--connector", connector, "--encoder", "tiny"]
+    if in_file:
+        config = tmp_path / "config.yaml"
+        config.write_text(f"{option}:\n    hiden_size: 8\n")
+        command += ["--config", str(config)]
+    else:
+        command += [f"--{option}", "hiden_size=8"]
+    with pytest.raises(ValueError, match=f"{option}: unknown option hiden_size; .* takes"):
+        SSRDistillTask.build_model(parse(tiny_llm, *command))
+
+
+@pytest.mark.parametrize("key", ["input_size", "output_size"])
+def test_what_the_task_decides_cannot_be_set(tiny_llm, key):
+    args = parse(tiny_llm, "--encoder", "tiny", "--connector_conf", f"{key}=8")
+    with pytest.raises(ValueError, match=f"connector_conf: unknown option {key}"):
+        SSRDistillTask.build_model(args)
+
+
+def test_sizes_and_rate_come_from_the_encoder(tiny_llm, embedding_matrix):
+    options = ["--encoder", "tiny", "--encoder_conf", "output_size=24", "--frame_rate", "10"]
+    model = SSRDistillTask.build_model(parse(tiny_llm, *options, "--connector", "mean"))
+    assert isinstance(model.encoder, TinyEncoder)
+    assert model.frame_rate == TinyEncoder.frame_rate
+    assert model.connector.mlp[0].normalized_shape == ((24 * 3 + 1) * 3,)
+    assert model.connector.output_size() == embedding_matrix.size(1)
+
+
+def test_sizes_and_rate_of_extracted_features(tiny_llm):
+    options = ["--input_size", "24", "--frame_rate", "10", "--connector", "ssr"]
+    model = SSRDistillTask.build_model(parse(tiny_llm, *options))
+    assert model.encoder is None
+    assert model.frame_rate == 10
+    assert model.connector.input[0].normalized_shape == (24,)
+
+
+def test_options_of_the_loss_arrive(tiny_llm):
+    options = ["--input_size", "8", "--model_conf", "cosine_weight=0.5"]
+    model = SSRDistillTask.build_model(parse(tiny_llm, *options))
+    assert (model.cosine_weight, model.mse_weight) == (0.5, 1.0)
+
+
+def test_data_names():
+    assert SSRDistillTask.required_data_names() == ("token_id", "token_end")
+    assert SSRDistillTask.optional_data_names() == ("feats", "speech")

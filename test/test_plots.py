@@ -1,0 +1,82 @@
+"""Pictures are written whole, as PNG, and show what they were given."""
+
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+
+from espnet_ssr.align.alignment import Span
+from espnet_ssr.plots import plot_alignment, plot_bars, plot_histogram
+
+PNG = b"\x89PNG\r\n\x1a\n"
+RATE = 16000
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures as they were when they were closed."""
+    closed, close = [], pyplot.close
+    monkeypatch.setattr(pyplot, "close", lambda figure: (closed.append(figure), close(figure)))
+    return closed
+
+
+def check_png(path):
+    """One whole picture, in a folder that was made for it, and nothing else."""
+    assert path.read_bytes().startswith(PNG)
+    assert pyplot.imread(path).std() > 0
+    assert list(path.parent.iterdir()) == [path]
+    assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("speech", [np.random.default_rng(0).normal(size=RATE), np.zeros(RATE)])
+def test_alignment(tmp_path, figures, speech):
+    # Dollars are no formula: "$10_$" as one would not even parse.
+    spans = [Span("oh", 0.1, 0.3), Span("$5-$10_{$", 0.4, 0.9), Span("空", 0.9, 1.0)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no glyph for the last one; silence is -inf dB
+        plot_alignment(tmp_path / "new" / "a.png", speech, RATE, spans, "utt_$1$")
+    check_png(tmp_path / "new" / "a.png")
+    wave, spectrum = figures[0].axes
+    assert [text.get_text() for text in spectrum.texts] == [span.label for span in spans]
+    assert [text.get_position()[0] for text in spectrum.texts] == pytest.approx([0.2, 0.65, 0.95])
+    assert wave.get_title() == "utt_$1$"
+    assert len(wave.patches) == len(spectrum.patches) == len(spans)
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [1.0, 2.0, 3.0] * 100 + [1e6]])
+def test_histogram(tmp_path, figures, values):
+    plot_histogram(tmp_path / "new" / "a.png", values, "duration (s)")
+    check_png(tmp_path / "new" / "a.png")
+    axis = figures[0].axes[0]
+    assert axis.get_title() == f"n = {len(values)}"
+    # Nothing is lost, and one outlier does not squeeze the others into one bar.
+    assert sum(bar.get_height() for bar in axis.patches) == len(values)
+    if len(values) > 1:
+        assert axis.get_xlim()[1] < 10
+        assert axis.get_legend().get_texts()[0].get_text() == "median 2"
+
+
+def test_bars(tmp_path, figures):
+    groups = {"ssr": {"cosine": 0.9, "top 1": 0.5}, "mean": {"cosine": 0.25, "top 1": 0.125}}
+    plot_bars(tmp_path / "new" / "a.png", groups, "test")
+    check_png(tmp_path / "new" / "a.png")
+    axis = figures[0].axes[0]
+    assert [bar.get_height() for bar in axis.patches] == [0.9, 0.5, 0.25, 0.125]
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["cosine", "top 1"]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["ssr", "mean"]
+
+
+def test_failed_write_leaves_old_picture(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    plot_histogram(path, [1.0], "x")
+    before = path.read_bytes()
+
+    def broken(figure, file, **options):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken)
+    with pytest.raises(OSError, match="no space left"):
+        plot_histogram(path, [1.0, 2.0], "x")
+    assert path.read_bytes() == before
+    pyplot.close("all")

@@ -1,0 +1,200 @@
+"""Real trainings: a run that was killed and resumed gives the weights of one that was not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import pytest
+import torch
+
+from espnet_ssr.task.distill import SSRDistillTask
+
+KILLED_RUNS = Path(__file__).with_name("killed_runs.py")
+WIDTH, EPOCHS = 6, 4
+CONFIG = """\
+connector: mean
+connector_conf: {hidden_size: 8, num_layers: 1}
+optim: adamw
+optim_conf: {lr: 0.01}
+scheduler: warmuplr
+scheduler_conf: {warmup_steps: 5}
+batch_type: numel
+batch_bins: 400
+num_workers: 0
+num_att_plot: 0
+use_matplotlib: false
+use_tensorboard: false
+best_model_criterion:
+- [train, loss, min]
+keep_nbest_models: 2
+val_scheduler_criterion: [valid, loss]
+seed: 3
+"""
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory, tiny_llm, embedding_matrix):
+    """Options of a training on six utterances of random features."""
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    options = ["--llm", tiny_llm, "--input_size", str(WIDTH), "--ngpu", "0"]
+    for split, size in (("train", 6), ("valid", 2)):
+        write_set(folder / split, size, len(embedding_matrix), generator)
+        for name, kind in (
+            ("token_id", "text_int"),
+            ("token_end", "text_float"),
+            ("feats.scp", "kaldi_ark"),
+        ):
+            data = f"{folder / split / name},{name.removesuffix('.scp')},{kind}"
+            options += [f"--{split}_data_path_and_name_and_type", data]
+        for name in ("feats_shape", "token_id_shape"):
+            options += [f"--{split}_shape_file", str(folder / split / name)]
+    (folder / "config.yaml").write_text(CONFIG)
+    return [*options, "--config", str(folder / "config.yaml")]
+
+
+def write_set(folder, size, vocabulary, generator):
+    folder.mkdir()
+    files = {name: [] for name in ("token_id", "token_end", "feats_shape", "token_id_shape")}
+    feats = {}
+    for i in range(size):
+        tokens, frames = int(generator.integers(1, 5)), int(generator.integers(8, 30))
+        feats[f"u{i}"] = generator.normal(size=(frames, WIDTH)).astype(np.float32)
+        ids = generator.integers(vocabulary, size=tokens)
+        ends = [(j + 1) * frames / 50 / tokens for j in range(tokens)]
+        files["token_id"].append(f"u{i} {' '.join(map(str, ids))}\n")
+        files["token_end"].append(f"u{i} {' '.join(f'{end:.3f}' for end in ends)}\n")
+        files["feats_shape"].append(f"u{i} {frames},{WIDTH}\n")
+        files["token_id_shape"].append(f"u{i} {tokens}\n")
+    for name, lines in files.items():
+        (folder / name).write_text("".join(lines))
+    kaldiio.save_ark(str(folder / "feats.ark"), feats, scp=str(folder / "feats.scp"))
+
+
+def train(options, folder, *more, epochs=EPOCHS):
+    command = [*options, "--output_dir", str(folder), "--max_epoch", str(epochs)]
+    SSRDistillTask.main(cmd=[*command, "--resume", "true", *more])
+
+
+def weights(folder):
+    """The content of every file and link with weights, by name."""
+    files = [file for file in folder.glob("*.pth") if file.name != "checkpoint.pth"]
+    return {file.name: torch.load(file, weights_only=True) for file in files}
+
+
+def assert_same(found, expected):
+    """All files of ``expected`` are found, with weights that are equal to the last bit."""
+    assert expected.keys() <= found.keys()
+    for file, state in expected.items():
+        assert found[file].keys() == state.keys()
+        differing = [name for name, value in state.items() if not found[file][name].equal(value)]
+        assert not differing, f"{file}: {differing}"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(options, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def killed(options, tmp_path_factory):
+    """Folder with a killed run for each moment of death of killed_runs.py."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, KILLED_RUNS, folder, *options, "--max_epoch", str(EPOCHS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+def test_training_learns_and_leaves_what_is_documented(uninterrupted, embedding_matrix):
+    found = weights(uninterrupted)
+    links = {f"train.loss.{name}.pth" for name in ("ave", "best")}
+    assert links | {"latest.pth", f"{EPOCHS}epoch.pth"} <= set(found)
+    states = torch.load(uninterrupted / "checkpoint.pth", weights_only=False)
+    epochs = states["reporter"]["stats"]
+    assert epochs[EPOCHS]["train"]["loss"] < epochs[1]["train"]["loss"]
+    assert 0 <= epochs[EPOCHS]["valid"]["token_accuracy"] <= 1
+    initial, _ = SSRDistillTask.build_model_from_file(uninterrupted / "config.yaml")
+    # Neither the embedding nor anything else that is frozen.
+    names = {f"connector.{name}" for name, _ in initial.connector.named_parameters()}
+    assert all(set(state) == names for state in [*found.values(), states["model"]])
+    assert not list(uninterrupted.glob(".*"))
+    assert "seed: 3\n" in (uninterrupted / "env.txt").read_text()
+
+
+def test_average_is_of_the_best_epochs(uninterrupted):
+    states = torch.load(uninterrupted / "checkpoint.pth", weights_only=False)
+    losses = {e: v["train"]["loss"] for e, v in states["reporter"]["stats"].items()}
+    found = weights(uninterrupted)
+    first, second = (found[f"{e}epoch.pth"] for e in sorted(losses, key=losses.get)[:2])
+    for name, value in found["train.loss.ave.pth"].items():
+        torch.testing.assert_close(value, (first[name] + second[name]) / 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("writes", "left"),
+    [
+        pytest.param(3, ["1epoch.pth"], id="in checkpoint.pth of epoch 2"),
+        pytest.param(4, ["1epoch.pth"], id="between checkpoint.pth and 2epoch.pth"),
+        pytest.param(5, ["1epoch.pth", "2epoch.pth"], id="after epoch 2"),
+        pytest.param(8, None, id="between the last checkpoint.pth and 4epoch.pth"),
+    ],
+)
+def test_killed_and_resumed_is_as_if_nothing_had_happened(
+    options, uninterrupted, killed, writes, left
+):
+    folder = killed / str(writes)
+    if left is not None:
+        assert sorted(file.name for file in folder.glob("*epoch.pth")) == left
+    assert not (folder / f"{EPOCHS}epoch.pth").exists()
+    train(options, folder)
+    assert_same(weights(folder), weights(uninterrupted))
+    assert not list(folder.glob(".*"))  # what was being written when the run was killed
+
+
+def test_what_a_kill_after_the_last_checkpoint_left_out_is_made_up_for(options, tmp_path):
+    train(options, tmp_path, epochs=2)
+    before = weights(tmp_path)
+    (tmp_path / "2epoch.pth").unlink()
+    (tmp_path / "train.loss.best.pth").unlink()
+    (tmp_path / "latest.pth").unlink()
+    (tmp_path / "latest.pth").symlink_to("1epoch.pth")
+    train(options, tmp_path, epochs=2)  # nothing to train any more, but to average
+    assert_same(weights(tmp_path), before)
+    assert (tmp_path / "latest.pth").readlink() == Path("2epoch.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (["--optim_conf", "lr=0.02"], "optim_conf"),
+        (["--connector_conf", "dropout_rate=0"], "connector_conf"),
+        (["--seed", "4"], "seed: 3 -> 4"),
+    ],
+    ids=["lr", "dropout", "seed"],
+)
+def test_resuming_with_other_options_is_refused(options, uninterrupted, change, named):
+    config = (uninterrupted / "config.yaml").read_bytes()
+    with pytest.raises(ValueError, match=f"cannot resume: .*{named}"):
+        train(options, uninterrupted, *change)
+    assert (uninterrupted / "config.yaml").read_bytes() == config
+
+
+def test_resuming_for_more_epochs_is_what_resuming_is_for(options, uninterrupted, tmp_path):
+    train(options, tmp_path, epochs=2)
+    train(options, tmp_path)
+    assert_same(weights(tmp_path), weights(uninterrupted))
+
+
+def test_progress_counts_batches_over_all_epochs(options, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSR_PROGRESS_FILE", str(tmp_path / "progress"))
+    train(options, tmp_path / "exp", epochs=2)
+    done, total = map(int, (tmp_path / "progress").read_text().split())
+    assert done == total
+    assert total % 2 == 0
+    assert total >= 4
