@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -31,6 +32,8 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error}: free some and run again to continue"
     # A KeyError quotes its message.
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     # What a worker of a DataLoader raised comes with the worker's traceback; its end says it.

@@ -10,7 +10,6 @@ all of them.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -75,11 +74,8 @@ def _fill_shard(
     try:
         work(keys, temporary, folder / name, progress)
         temporary.rename(folder / name)
-    except BaseException as error:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            message = "no space left on the disk: free some and run again to continue"
-            raise OSError(errno.ENOSPC, message, str(folder)) from error
         raise
 
 

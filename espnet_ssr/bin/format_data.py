@@ -16,7 +16,12 @@ def main() -> None:
     parser.add_argument("--max_wav_duration", type=float, default=120.0, help="seconds")
     args = parser.parse_args()
 
-    from espnet_ssr.data.format import AudioFormat, format_utterances, read_recordings
+    from espnet_ssr.data.format import (
+        AudioFormat,
+        describe_input,
+        format_utterances,
+        read_recordings,
+    )
     from espnet_ssr.datadir import read_keyed
     from espnet_ssr.shards import run_shards
 
@@ -27,7 +32,7 @@ def main() -> None:
         args.fs, args.audio_format, args.min_wav_duration, args.max_wav_duration
     )
     run_shards(
-        {key: f"{recordings.get(key)} {texts[key]}" for key in keys},
+        {key: describe_input(recordings.get(key), texts[key]) for key in keys},
         shard_folder(args.output_dir),
         args.job,
         {"audio_format": str(audio_format)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,16 @@ def read_recordings(data_dir: Path) -> dict[str, Recording]:
         recording_id, start, end = segment.split()
         recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
     return recordings
+
+
+def describe_input(recording: Recording | None, text: str) -> str:
+    """What the result for an utterance depends on; another file in the same place is another."""
+    try:
+        status = os.stat(recording.path) if recording else None
+        stamp = f"{status.st_size} {status.st_mtime_ns}" if status else "missing"
+    except OSError:
+        stamp = "missing"
+    return f"{recording} {stamp} {text}"
 
 
 def complete_data_dir(data_dir: Path, output_dir: Path, sample_rate: int) -> str:

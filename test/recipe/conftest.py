@@ -1,6 +1,5 @@
 """Fixtures of the tests of a whole recipe: prompts, a new recipe, and one that was run."""
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -45,17 +44,17 @@ def recipe(tmp_path_factory, asterisk_data, installed_model) -> Recipe:
 @pytest.fixture(scope="session")
 def finished(recipe) -> tuple[Recipe, Output]:
     """A recipe after ``./run.sh``, undisturbed, and what was printed."""
-    done = recipe.clone("finished")
+    done = recipe.clone()
     return done, done.run().must_succeed()
 
 
 @pytest.fixture
-def clone(request, finished) -> Recipe:
+def clone(finished) -> Recipe:
     """A copy of the finished recipe for a test to do with as it likes."""
-    return finished[0].clone(re.sub(r"\W+", "_", request.node.name))
+    return finished[0].clone()
 
 
 @pytest.fixture
-def new_recipe(request, recipe) -> Recipe:
+def new_recipe(recipe) -> Recipe:
     """A recipe in which nothing has been run yet."""
-    return recipe.clone(re.sub(r"\W+", "_", request.node.name))
+    return recipe.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -131,6 +132,8 @@ class Run:
 class Recipe:
     """A folder made by ``egs2/TEMPLATE/ssr1/setup.sh`` from real prompts."""
 
+    numbers = itertools.count(1)
+
     def __init__(self, folder: Path):
         self.folder = folder
 
@@ -153,12 +156,12 @@ class Recipe:
         (self.folder / path).write_text(yaml.safe_dump({**DISTILL, **changes}))
         return path
 
-    def clone(self, name: str) -> Recipe:
+    def clone(self) -> Recipe:
         """A copy beside this one, with everything that it has made and done.
 
         Lists of audio and of features still lead to this one's files.
         """
-        folder = self.folder.with_name(name)
+        folder = self.folder.with_name(f"clone{next(self.numbers)}")
         subprocess.run(["cp", "-a", self.folder, folder], check=True)
         return Recipe(folder)
 
@@ -167,7 +170,7 @@ class Recipe:
 
     def start(self, *options: str, cwd: Path | None = None) -> Run:
         """Start ``run.sh``; options beside those given: ``--nj 2``."""
-        log = self.folder.with_name(f"{self.folder.name}.{time.monotonic_ns()}.log")
+        log = self.folder.with_name(f"{self.folder.name}.{next(self.numbers)}.log")
         return Run(
             ["./run.sh" if cwd is None else str(self / "run.sh"), "--nj", "2", *options],
             log,

@@ -67,6 +67,7 @@ Options, with - or _ in their names:
 $(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)$/    --\1 (\2)  \3/p' "$0")"
 
 printf -v recipe_args ' %q' "$@"
+cd "$(dirname "$0")" # where the link is, not where it leads: that is the recipe
 . ./path.sh
 . ./cmd.sh
 . parse_options.sh
@@ -319,7 +320,7 @@ fi
 if in_range 11; then
     announce 11 "scoring"
     "${python}" -m espnet_ssr.bin.score --expdir "${expdir}" --output "${expdir}/RESULTS.md" \
-        --command "./run.sh${recipe_args}"
+        --command "./ssr.sh${recipe_args}"
     log "  wrote ${expdir}/RESULTS.md"
 fi
 log "all stages asked for are done"
