@@ -1,7 +1,7 @@
 """The plain way to compute block attention: all T x T scores, all but a segment's own masked.
 
-Same weights, same numbers as ``SSRConnector(attention="block")``, which packs segments instead;
-the reference of its test and its peer in ``bench/connector.py``.
+Same weights, same numbers as ``SSRConnector(attention="block")``, which packs segments instead; its
+peer in ``bench/connector.py``.
 """
 
 from __future__ import annotations

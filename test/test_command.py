@@ -1,5 +1,6 @@
 """What a user sees of an error, and the exit code that a shell sees."""
 
+import errno
 import sys
 
 import pytest
@@ -36,13 +37,17 @@ def test_success_is_silent(capsys):
     ("error", "message"),
     [
         (ValueError("text:3: empty line"), "text:3: empty line"),
-        (FileNotFoundError(2, "No such file or directory", "a"), "[Errno 2] No such file or directory: 'a'"),
+        (FileNotFoundError(2, "No such file", "a"), "[Errno 2] No such file: 'a'"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            f"[Errno {errno.ENOSPC}] No space left on device: free some and run again to continue",
+        ),
         (RuntimeError("no GPU"), "no GPU"),
         (KeyError("utt-1 has no text"), "utt-1 has no text"),
         (KeyError(), ""),
         (ValueError(WORKER), "ValueError: utt-1: feats has NaN"),
     ],
-)  # fmt: skip
+)
 def test_errors_of_the_user_are_one_line(capsys, error, message):
     with pytest.raises(SystemExit) as end:
         run_command(failing(error))

@@ -1,6 +1,5 @@
 """Shards: what is there is whole, what is there is not done again, merging keeps the order."""
 
-import errno
 from functools import partial
 
 import pytest
@@ -93,15 +92,6 @@ def test_failed_work_leaves_no_folder_and_resumes(tmp_path, run, failure):
     assert len(shards_of(tmp_path)) == 1
     assert not (tmp_path / "shards" / "index.1").exists()
     assert run(INPUTS) == list("cde")
-
-
-def test_full_disk_is_told_with_the_folder(tmp_path):
-    def work(keys, folder, final_folder, progress):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OSError, match=r"no space left .* run again to continue.*shards"):
-        run_shards(INPUTS, tmp_path / "shards", 1, {}, work)
-    assert shards_of(tmp_path) == []
 
 
 def test_debris_of_a_killed_run_is_cleared(tmp_path, run):

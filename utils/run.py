@@ -125,7 +125,8 @@ class Display:
         self.jobs = jobs
         self.is_live = sys.stderr.isatty()
         self.started = self.shown = time.monotonic()
-        self.first = None  # steps done when they were first seen, and when: resumed work is not fast
+        # Steps done when they were first seen, and when: work that is resumed is not fast work.
+        self.first = None
 
     def update(self):
         """Show the line if it is time to."""

@@ -40,14 +40,19 @@ class AbsConnector(torch.nn.Module, ABC):
         return self.output.out_features
 
     @torch.no_grad()
-    def start_at(self, vector: torch.Tensor) -> None:
-        """Let an untrained connector give about ``vector`` ``(H,)`` whatever it hears.
+    def start_at(self, mean: torch.Tensor, deviation: torch.Tensor) -> None:
+        """Let an untrained connector give about ``mean`` ``(H,)`` whatever it hears.
 
         The mean embedding is the best constant guess; PyTorch's default weights would add noise
         of several times the embeddings' variance to it, which takes epochs to unlearn.
+
+        Args:
+            mean: of the LLM's embeddings.
+            deviation: their standard deviation in one dimension; the noise is about half of it.
         """
-        self.output.weight.mul_(0.1)
-        self.output.bias.copy_(vector)
+        # Weights drawn from U(-1, 1) / sqrt(fan in) turn unit variance into a variance of 1/3.
+        self.output.weight.mul_(0.5 * 3**0.5 * deviation)
+        self.output.bias.copy_(mean)
 
     @abstractmethod
     def forward(

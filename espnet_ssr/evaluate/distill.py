@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from espnet2.torch_utils.device_funcs import to_device
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
@@ -23,11 +24,15 @@ from espnet_ssr.progress import Progress
 
 
 def load_utterances(model: SSRDistillModel, loader: DataLoader) -> list[Utterance]:
-    """Encode what a loader gives in batches of one utterance."""
+    """Encode, on the model's device, what a loader gives in batches of one utterance.
+
+    The results are on the CPU, where everything but encoder and connector is computed.
+    """
     utterances = []
+    device = str(model.connector.output.weight.device)
     progress = Progress(len(loader), "inference")
     for utt_ids, batch in loader:
-        feats, feats_lengths = model.encode(**batch)
+        feats, feats_lengths = (x.cpu() for x in model.encode(**to_device(batch, device)))
         frames = seconds_to_frames(
             batch["token_end"], batch["token_id_lengths"], feats_lengths, model.frame_rate
         )
@@ -54,7 +59,7 @@ def evaluate(
     Returns:
         the content of ``result.json``.
     """
-    space = model.embedding
+    space = model.embedding.cpu()
     token_id = torch.cat([u.token_id for u in utterances])
     counts = count_tokens(train_token_id, len(space.matrix))
     seen = counts > 0

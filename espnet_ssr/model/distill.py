@@ -45,7 +45,7 @@ class SSRDistillModel(TrainedWeightsMixin, AbsESPnetModel):
         self.frame_rate = frame_rate
         self.cosine_weight = cosine_weight
         self.mse_weight = mse_weight
-        connector.start_at(embedding.mean)
+        connector.start_at(embedding.mean, (embedding.variance / embedding.width).sqrt())
 
     def forward(self, token_id, token_id_lengths, token_end, utt_id=None, **batch):
         """One batch.
@@ -77,9 +77,14 @@ class SSRDistillModel(TrainedWeightsMixin, AbsESPnetModel):
         return embeds[length_mask(token_lengths, embeds.size(1))]
 
     def connect_one(self, feats: torch.Tensor, token_end: torch.Tensor) -> torch.Tensor:
-        """Vectors ``(M, H)`` of one utterance: features ``(T, D)``, last frames ``(M,)``."""
-        lengths = [torch.tensor([len(x)], device=x.device) for x in (feats, token_end)]
-        return self.connector(feats[None], lengths[0], token_end[None], lengths[1]).embeds[0]
+        """Vectors ``(M, H)`` of one utterance: features ``(T, D)``, last frames ``(M,)``.
+
+        Inputs may be on any device; the vectors are on the CPU.
+        """
+        device = self.connector.output.weight.device
+        lengths = [torch.tensor([len(x)], device=device) for x in (feats, token_end)]
+        feats, token_end = feats[None].to(device), token_end[None].to(device)
+        return self.connector(feats, lengths[0], token_end, lengths[1]).embeds[0].cpu()
 
     def encode(self, feats=None, feats_lengths=None, speech=None, speech_lengths=None, **_):
         """Frame features ``(B, T, D)`` and their lengths, extracted or computed now."""

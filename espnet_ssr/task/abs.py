@@ -52,6 +52,12 @@ class SSRTask(AbsTask):
     trainer = SSRTrainer
 
     @classmethod
+    def get_parser(cls):
+        parser = super().get_parser()
+        parser.set_defaults(best_model_criterion=[("valid", "loss", "min")])
+        return parser
+
+    @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool):
         return collate
 
@@ -61,6 +67,11 @@ class SSRTask(AbsTask):
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
+        # ESPnet's averaging adds up in the weights that it keeps for the next average.
+        for option in ("best_model_criterion", "keep_nbest_models"):
+            value = getattr(args, option)
+            if isinstance(value, (list, tuple)) and len(value) > 1:
+                raise ValueError(f"{option}: give one, not {len(value)}: only the first is right")
         output_dir = Path(args.output_dir)
         if args.resume and (output_dir / "checkpoint.pth").exists():
             refuse_changed_config(output_dir / "config.yaml", vars(args))

@@ -84,6 +84,23 @@ def test_unknown_words_are_noted():
     }
 
 
+def test_words_are_pronounced_the_same_whatever_came_before(aligner):
+    fresh = HMMAligner()
+    for text in ("zorp", "zorplist"):  # not a compound of "zorp", now that it has phones
+        with pytest.raises(AlignError):
+            aligner.align("utt", noise(0.1), text)
+    with pytest.raises(AlignError):
+        fresh.align("utt", noise(0.1), "zorplist")
+    assert aligner.out_of_vocabulary["zorplist"] == fresh.out_of_vocabulary["zorplist"]
+
+
+def test_loud_audio_is_clipped(aligner):
+    loud = 20 * synthetic_vowels()
+    assert np.abs(loud).max() > 1
+    clipped = aligner.align("utt", np.clip(loud, -1, 1), "A ah!")
+    assert aligner.align("utt", loud, "A ah!") == clipped
+
+
 @pytest.mark.parametrize(
     ("start", "frames", "times"),
     [(30, 20, (0.3, 0.5)), (90, 20, (0.9, 1.0)), (101, 3, (1.0, 1.0))],

@@ -115,9 +115,10 @@ def test_autocast_is_close_to_full_precision(connector):
 
 def test_start_at_shrinks_the_output_around_the_vector(connector):
     mask = length_mask(*make_batch()[3:], max(map(len, SEGMENTS)))
-    vector = torch.linspace(-3, 3, OUTPUT)
+    vector, deviation = torch.linspace(-3, 3, OUTPUT), torch.tensor(0.02)
     around_bias = connector(*make_batch()).embeds[mask] - connector.output.bias.detach()
-    connector.start_at(vector)
+    connector.start_at(vector, deviation)
     around_vector = connector(*make_batch()).embeds[mask] - vector
-    torch.testing.assert_close(around_vector, 0.1 * around_bias, rtol=1e-4, atol=1e-6)
+    shrunk = 0.5 * 3**0.5 * deviation * around_bias
+    torch.testing.assert_close(around_vector, shrunk, rtol=1e-4, atol=1e-6)
     assert all(p.requires_grad for p in connector.parameters())

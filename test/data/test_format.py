@@ -186,6 +186,7 @@ def test_causes(tmp_path):
         "no_samples": write(tmp_path / "empty.wav", tone(0)),
         "short": write(tmp_path / "short.wav", tone(0.19)),
         "just_long_enough": write(tmp_path / "enough.wav", tone(0.2)),
+        "just_short_enough": write(tmp_path / "most.wav", tone(0.6)),
         "long": write(tmp_path / "long.wav", tone(0.61)),
         "missing": tmp_path / "missing.wav",
     }
@@ -201,9 +202,9 @@ def test_causes(tmp_path):
         "missing": "unreadable_audio",
     }
     assert dropped["short"] == "too_short 0.19 s < 0.2 s"
-    assert list(read_keyed(shard / "wav.scp")) == ["good", "just_long_enough"]
-    audio_files = sorted(path.name for path in shard.glob("*.flac"))
-    assert audio_files == ["good.flac", "just_long_enough.flac"]
+    kept = ["good", "just_long_enough", "just_short_enough"]
+    assert list(read_keyed(shard / "wav.scp")) == kept
+    assert sorted(path.name for path in shard.glob("*.flac")) == [f"{key}.flac" for key in kept]
 
 
 @pytest.mark.parametrize("has_segments", [False, True])

@@ -89,13 +89,13 @@ def test_causes_of_drops(segment):
         "differs": "mismatch",
         "crowded": "too_many_tokens",
     }
-    assert result.dropped["crowded"][1] == "15 tokens, 10 frames"
+    assert result.dropped["crowded"][1] == "15 tokens, 9 frames"
     assert result.dropped["unaligned"][1].endswith("align/failed")
     assert "the text has 2 words, the alignment 1" in result.dropped["differs"][1]
 
 
-@pytest.mark.parametrize(("seconds", "is_kept"), [(0.2, True), (0.161, True), (0.159, False)])
-def test_as_many_tokens_as_frames_are_allowed(segment, seconds, is_kept):
+@pytest.mark.parametrize(("seconds", "is_kept"), [(0.25, True), (0.241, True), (0.239, False)])
+def test_a_frame_for_each_token_and_one_to_spare(segment, seconds, is_kept):
     result = segment({"a": "abcd"}, seconds=seconds, words={"a": "abcd"}, frame_rate=25.0)
     assert len(result.token_id.get("a", [])) == (5 if is_kept else 0)
 
