@@ -43,8 +43,9 @@ def main():
     utt2spk = inspection.tables["utt2spk"]
     speakers = {row.value for row in utt2spk.values()}
     hours = sum(inspection.durations.values()) / 3600
+    amount = "audio not opened" if args.no_audio else f"{hours:.2f} hours"
     print(
-        f"{args.data_dir}: {len(utt2spk)} utterances, {hours:.2f} hours, {len(speakers)} speakers, "
+        f"{args.data_dir}: {len(utt2spk)} utterances, {amount}, {len(speakers)} speakers, "
         f"{len(problems)} problems"
     )
     return 1 if problems else 0

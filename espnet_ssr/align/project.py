@@ -43,7 +43,7 @@ def project_to_tokens(
         End times in seconds, never decreasing, as many as tokens.
 
     Raises:
-        ProjectError: the number of words differs, or a word cannot be found.
+        ProjectError: text and alignment have different numbers of words.
     """
     spans = _character_spans(text, words, parts)
     covered = [_strip(offsets, text) for offsets in token_offsets]

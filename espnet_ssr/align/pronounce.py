@@ -4,7 +4,7 @@ A forced aligner needs phones of about the right number and kind; a wrong vowel 
 by a frame or two, a missing word loses the utterance. The policy, first match wins:
 
 1. the dictionary;
-2. digits are read out as a cardinal number (``500`` -> five hundred);
+2. digits are read out as a cardinal number (``500`` -> five hundred), over nine of them singly;
 3. a compound of two dictionary words of at least three letters (``blacklist``);
 4. without a vowel letter it is spelled (``pbx`` -> P IY B IY EH K S);
 5. letter-to-sound rules, longest spelling first.
@@ -64,9 +64,15 @@ def pronounce(word: str, lookup: Lookup) -> tuple[str, str] | None:
 def _read_number(word: str, lookup: Lookup) -> str:
     """Phones of a word with digits in it; its letters are pronounced by the other rules."""
     pieces = re.findall(r"\d+|[a-z']+", word)
-    spoken = " ".join(num2words(int(p)) if p.isdigit() else p for p in pieces)
+    spoken = " ".join(_spell_digits(p) if p.isdigit() else p for p in pieces)
     known = (pronounce(plain_word(w), lookup) for w in re.split(r"[\s-]+", spoken))
     return " ".join(phones for phones, _ in filter(None, known))
+
+
+def _spell_digits(digits: str) -> str:
+    # Longer ones are account numbers and the like, which nobody reads as a quantity.
+    groups = [digits] if len(digits) <= 9 else digits
+    return " ".join(num2words(int(group)) for group in groups)
 
 
 def _split_compound(letters: str, lookup: Lookup) -> str | None:

@@ -100,7 +100,7 @@ def format_utterances(
         except DropUtterance as drop:
             dropped.append(f"{utt_id} {drop.args[0]} {drop.args[1]}")
         else:
-            name = f"{utt_id.replace('/', '_')}.{audio_format.suffix}"
+            name = f"{utt_id.replace('/', '%2F')}.{audio_format.suffix}"
             write_audio(folder / name, samples, audio_format)
             wav_scp.append(f"{utt_id} {final_folder.absolute() / name}")
             num_samples.append(f"{utt_id} {len(samples)}")

@@ -186,9 +186,10 @@ def check_invariants(text, offsets, words, parts=None):
 
 
 WORDS = ["please", "don't", "500", "naïve", "Ω", "你好", "🙂", "—", "x,", "“y”", "e\u0301", "A..."]
+# SmolLM2 drops bytes that it has no token for: some controls, and planes without characters.
+CHARACTERS = st.characters(exclude_categories=["Cs", "Z", "Cc"], max_codepoint=0x3FFFF)
 TEXTS = st.lists(
-    st.sampled_from(WORDS)
-    | st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Z", "Cc"]), max_size=5),
+    st.sampled_from(WORDS) | st.text(CHARACTERS, max_size=5),
     max_size=8,
 ).flatmap(
     lambda words: st.lists(

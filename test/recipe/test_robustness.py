@@ -109,6 +109,19 @@ def test_a_killed_training_continues_to_the_same_weights(clone, finished):
     assert leftovers(clone) == []
 
 
+def test_an_interrupted_training_does_not_go_on_with_other_data(clone):
+    experiment = clone / "exp" / MODEL
+    (experiment / ".done").unlink()
+    token_end = clone / f"dump/valid/{SEG}/token_end"
+    ends = read_keyed(token_end)
+    changed = {utt_id: times.replace(".", ".0", 1) for utt_id, times in ends.items()}
+    write_keyed(token_end, changed)
+    # The stages before would mend what is changed here.
+    output = clone.run("--skip_stages", "1 3 4 5 6 7", "--stop_stage", "8").must_succeed()
+    assert f"exp/{MODEL}/.begun: dump/valid/{SEG}/token_end changed" in output
+    assert "The training was resumed" not in (experiment / "train.log").read_text()
+
+
 def test_ctrl_c_says_how_to_continue_and_leaves_no_process(new_recipe):
     run = new_recipe.start(*MANY, "--stop_stage", "4")
     logs = new_recipe / FOLDERS[4] / "logs"
@@ -165,7 +178,7 @@ def disk(tmp_path):
 
 
 def test_full_disk_in_stages_3_and_6(new_recipe, finished, disk):
-    sets = ("--train_set", "valid", "--valid_set", "valid", "--test_sets", "valid", "--nj", "1")
+    sets = ("--train_set", "valid", "--valid_set", "valid", "--test_sets", "valid")
     options = ("--dumpdir", str(disk("100k")), *sets, "--skip_stages", "4 5", "--stop_stage")
     no_space = ("No space left on device", "free some and run again")
     new_recipe.run(*options, "3").must_fail(*no_space, stage=3)

@@ -216,7 +216,8 @@ if in_range 6; then
     for set in ${sets}; do
         data=${dumpdir}/${set}
         inputs=(encoder="${encoder}" conf="${encoder_options[*]}"
-            compression="${compression_method}" --files "${data}/wav.scp")
+            compression="${compression_method}" frame_rate="${frame_rate}"
+            --files "${data}/wav.scp")
         if begin "${data}/${feats_name}" "${inputs[@]}"; then
             # shellcheck disable=SC2086
             run_array feats "${data}/wav.scp" "${data}/${feats_name}" \
@@ -271,8 +272,16 @@ if in_range 8; then
     done
     for config in ${distill_config}; do
         folder=$(exp_of "${config}")
-        inputs=(args="${distill_args}" llm="${llm}" --files "${config}" "${training_files[@]}")
+        data_inputs=(llm="${llm}" encoder="${encoder} ${encoder_options[*]}"
+            frame_rate="${frame_rate}" --files "${training_files[@]}")
+        inputs=(args="${distill_args}" "${data_inputs[@]}" "${config}")
         if begin "${folder}" "${inputs[@]}"; then
+            # An interrupted training goes on, but not with other data than it began with.
+            if [ -e "${folder}/checkpoint.pth" ] \
+                && ! stage_done.py check "${folder}/.begun" "${data_inputs[@]}"; then
+                find "${folder}" -maxdepth 1 ! -type d ! -name .lock -delete
+            fi
+            stage_done.py mark "${folder}/.begun" "${data_inputs[@]}"
             # A training from scratch does not add to the curves of the one before.
             [ -e "${folder}/checkpoint.pth" ] || rm -rf "${folder}"/{tensorboard,images}
             training=("${python}" -m espnet_ssr.bin.ssr_distill_train --config "${config}"
