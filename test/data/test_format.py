@@ -161,7 +161,7 @@ def test_formatted_audio(tmp_path, suffix):
     audio = {"x/1": write(tmp_path / "a.wav", tone(rate=8000), 8000)}
     shard = format_one_shard(tmp_path, audio, suffix=suffix)
     path = read_keyed(shard / "wav.scp")["x/1"]
-    assert path == str(shard / f"x_1.{suffix}")
+    assert path == str(shard / f"x%2F1.{suffix}")
     info = soundfile.info(path)
     assert (info.samplerate, info.channels, info.subtype) == (RATE, 1, "PCM_16")
     assert info.format == suffix.upper()
