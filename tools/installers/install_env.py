@@ -22,7 +22,7 @@ from step_runner import Step, StepRunner
 
 ACTIVATE = TOOLS / "activate_python.sh"
 MODELS = TOOLS / "models"
-OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON = (3, 11)
 NETWORK_ADVICE = "see the lines above; most often a package registry could not be reached."
 
 
