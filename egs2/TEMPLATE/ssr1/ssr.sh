@@ -129,7 +129,8 @@ exp_of() {
     tag=${aligner}_${encoder_tag}_${llm_tag}
     if [ "${feats_type}" = raw ]; then tag+=_raw; fi
     tag+=${distill_args:+_${distill_args//[^a-zA-Z0-9.=]/_}}
-    echo "${expdir}/distill_${name#distill_}_${distill_tag:-${tag}}"
+    name=${name#distill}
+    echo "${expdir}/distill${name:+_${name#_}}_${distill_tag:-${tag}}"
 }
 
 # inputs_of SET: the model's input for a set, in ESPnet's "file,name,type".
