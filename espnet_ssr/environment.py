@@ -36,6 +36,13 @@ def write_environment(path: str | os.PathLike, **more) -> None:
     os.replace(temporary, path)
 
 
+def read_environment(path: str | os.PathLike) -> dict[str, str]:
+    """Read what ``write_environment`` wrote; empty if there is no such file."""
+    path = Path(path)
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
 def git_commit() -> str:
     """Short hash of the checkout this package runs from, ``+`` when it has uncommitted changes."""
     folder = Path(__file__).parent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from espnet_ssr.environment import describe_environment
+from espnet_ssr.environment import describe_environment, read_environment
 from espnet_ssr.plots import plot_bars
 
 COLUMNS = {
@@ -34,7 +34,8 @@ EXPLANATION = """\
   (centred cosine); *seen* and *unseen*: tokens that do, or do not, occur in the training set.
 - **WER**, **CER**: of the text that the nearest tokens spell, in per cent.
 - *shuffled segments* (control): the same connector on real segments of other utterances.
-- *mean embedding* (control): for every token the mean embedding of the training set's tokens.
+- *mean embedding* (control): for every token the mean embedding of the training set's tokens. What
+  it reaches is what frequent tokens have in common, and is not to be credited to a connector.
 """
 
 
@@ -46,6 +47,8 @@ class Experiment:
     test_set: str
     config: dict
     result: dict
+    commit: str
+    """Of the code that trained it."""
 
 
 def collect(expdir: Path) -> list[Experiment]:
@@ -59,16 +62,32 @@ def collect(expdir: Path) -> list[Experiment]:
         inference = file.parents[1].name
         if inference != "decode":
             name += f" ({inference})"
-        found.append(Experiment(name, file.parent.name, config, result))
+        commit = read_environment(folder / "env.txt").get("espnet_ssr", "unknown")
+        found.append(Experiment(name, file.parent.name, config, result, commit))
     if not found:
         raise FileNotFoundError(f"{expdir}: nothing was evaluated yet: run stage 10")
     return found
 
 
+def split_common_suffix(names: list[str]) -> tuple[list[str], str]:
+    """Cut what all names end with, at an underscore, off them: it is said once, above the table."""
+    words = [name.split("_") for name in names]
+    common = 0
+    while len(set(names)) > 1 and all(len(w) > common + 1 for w in words):
+        if len({w[-common - 1] for w in words}) > 1:
+            break
+        common += 1
+    cut = len(words[0]) - common
+    return ["_".join(w[: len(w) - common]) for w in words], "_".join(words[0][cut:])
+
+
 def write_results(expdir: Path, output: Path, command: str) -> None:
     """Write ``output`` (Markdown) and a picture a test set into ``images/`` beside it."""
     experiments = collect(expdir)
-    sections = ["# Results\n", _describe_run(command)]
+    short_names, suffix = split_common_suffix([e.name for e in experiments])
+    for experiment, name in zip(experiments, short_names, strict=True):
+        experiment.name = name
+    sections = ["# Results\n", _describe_run(command, suffix)]
     for test_set in sorted({e.test_set for e in experiments}):
         chosen = [e for e in experiments if e.test_set == test_set]
         picture = output.parent / "images" / f"{test_set}.png"
@@ -82,8 +101,10 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
     temporary.replace(output)
 
 
-def _describe_run(command: str) -> str:
+def _describe_run(command: str, suffix: str) -> str:
     lines = [f"- date: {date.today().isoformat()}", f"- command: `{command}`"]
+    if suffix:
+        lines.append(f"- all models: {suffix}")
     lines += [f"- {name}: {value}" for name, value in describe_environment().items()]
     return "\n".join(lines) + "\n"
 
@@ -99,13 +120,14 @@ def _describe_set(test_set: str, experiments: list[Experiment]) -> str:
 
 
 def _table(experiments: list[Experiment]) -> str:
-    header = ["model", "parameters", "seed", *COLUMNS.values()]
-    rows = [header, ["---"] * 3 + ["---:"] * len(COLUMNS)]
+    header = ["model", "trained by", "parameters", "seed", *COLUMNS.values()]
+    rows = [header, ["---"] * 4 + ["---:"] * len(COLUMNS)]
     for e in experiments:
         size, seed = f"{e.result['parameters'] / 1e6:.2f} M", str(e.config["seed"])
-        rows.append([f"**{e.name}**", size, seed, *_cells(e.result["figures"]["connector"])])
-        rows.append([f"↳ {CONTROL}", "", "", *_cells(e.result["figures"][CONTROL])])
-    rows.append([CONSTANT, "0", "", *_cells(experiments[0].result["figures"][CONSTANT])])
+        figures = e.result["figures"]
+        rows.append([f"**{e.name}**", e.commit, size, seed, *_cells(figures["connector"])])
+        rows.append([f"↳ {CONTROL}", "", "", "", *_cells(figures[CONTROL])])
+    rows.append([CONSTANT, "", "0", "", *_cells(experiments[0].result["figures"][CONSTANT])])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 

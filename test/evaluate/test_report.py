@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from espnet_ssr.evaluate.report import COLUMNS, collect, write_results
+from espnet_ssr.evaluate.report import COLUMNS, split_common_suffix, write_results
 
 FIGURES = {
     "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
@@ -19,6 +19,7 @@ def add_experiment(expdir, name, test_set="test", inference="decode", seed=0, **
     output = folder / inference / test_set
     output.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed}))
+    (folder / "env.txt").write_text("espnet_ssr: 0.1.0 (commit abc)\nseed: 0\n")
     rows = {
         "connector": {**FIGURES, **figures},
         "shuffled segments": {**FIGURES, "token_accuracy": 0.01},
@@ -50,18 +51,31 @@ def test_two_experiments(expdir, tmp_path):
     write_results(expdir, output, "./run.sh --stage 10")
     text = output.read_text(encoding="utf-8")
     header, _, *rows = table_rows(text)
-    assert header == ["model", "parameters", "seed", *COLUMNS.values()]
+    assert header == ["model", "trained by", "parameters", "seed", *COLUMNS.values()]
     names = [row[0] for row in rows]
     shuffled = "↳ shuffled segments"
     assert names == ["**mean**", shuffled, "**ssr_block**", shuffled, "mean embedding"]
     figures = ["0.900", "0.800", "0.500", "0.600", "0.750", "-", "12.5", "6.2"]
-    assert rows[0][1:] == ["4.70 M", "5", *figures]
+    assert rows[0][1:] == ["0.1.0 (commit abc)", "4.70 M", "5", *figures]
     assert rows[1][header.index("token accuracy")] == "0.010"
     assert all(len(row) == len(header) for row in rows)
     assert "./run.sh --stage 10" in text
     assert "27 utterances, 81 s, 306 tokens, of which 91.4 % occur in the training set" in text
     # What every column means is said below.
-    assert all(name.split()[0].lower() in text.split("![")[1].lower() for name in header[3:])
+    assert all(name.split()[0].lower() in text.split("![")[1].lower() for name in header[4:])
+
+
+@pytest.mark.parametrize(
+    ("names", "short", "suffix"),
+    [
+        (["ssr_hmm_llm", "mean_x_hmm_llm"], ["ssr", "mean_x"], "hmm_llm"),
+        (["ssr_hmm", "ssr_hmm"], ["ssr_hmm", "ssr_hmm"], ""),  # one model on two test sets
+        (["llm", "ssr_llm"], ["llm", "ssr_llm"], ""),  # something must be left of each
+        (["ssr_a", "mean_b"], ["ssr_a", "mean_b"], ""),
+    ],
+)
+def test_what_all_names_end_with_is_said_once(names, short, suffix):
+    assert split_common_suffix(names) == (short, suffix)
 
 
 def test_pictures_are_png_and_linked(expdir, tmp_path):
