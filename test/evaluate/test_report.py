@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from espnet_ssr.evaluate.report import COLUMNS, split_common_suffix, write_results
+from espnet_ssr.evaluate.report import COLUMNS, collect, split_common_suffix, write_results
 
 FIGURES = {
     "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
