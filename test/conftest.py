@@ -1,6 +1,7 @@
-"""What tests of several folders share: a tiny LLM, the installed models, hypothesis' settings."""
+"""What tests share: a tiny LLM, the installed models, real prompts, hypothesis' settings."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import torch
 from hypothesis import HealthCheck, settings
 from safetensors.torch import save_file
 
-MODELS = Path(__file__).resolve().parents[1] / "tools" / "models"
+REPO = Path(__file__).resolve().parents[1]
+MODELS = REPO / "tools" / "models"
+ASTERISK = REPO / "egs2" / "asterisk" / "ssr1"
 
 # Time limits an example fail on busy machines, not on bad code.
 settings.register_profile(
@@ -46,3 +49,17 @@ def tiny_llm(tmp_path_factory, embedding_matrix) -> str:
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     save_file({"model.embed_tokens.weight": embedding_matrix}, folder / "model.safetensors")
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def asterisk_data(tmp_path_factory) -> Path:
+    """``data/`` of the Asterisk recipe: its own if it was run, else fetched once a session."""
+    if all((ASTERISK / "data" / name / "wav.scp").is_file() for name in ("train", "valid", "test")):
+        return ASTERISK / "data"
+    folder = tmp_path_factory.mktemp("asterisk")
+    script = '. ./path.sh && local/data.sh --download_dir "$1/downloads" --data_dir "$1/data"'
+    command = ["bash", "-c", script, "data.sh", str(folder)]
+    result = subprocess.run(command, cwd=ASTERISK, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        pytest.skip(f"no Asterisk prompts: {result.stderr.strip().splitlines()[-1]}")
+    return folder / "data"

@@ -47,6 +47,7 @@ class Job:
         self.progress_file = os.path.join(folder, f".progress.{os.path.splitext(name)[0]}")
         self.process = None
         self.code = None
+        self.resumed = None  # steps that were done before, as the job first reported
 
     def start(self, environment, die_with_parent):
         """Start the command; `code` is set at once if that is impossible."""
@@ -102,6 +103,8 @@ class Job:
                 done, total = map(int, file.read().split())
         except (OSError, ValueError):
             return None
+        if self.resumed is None:
+            self.resumed = done
         return done, total
 
     def remove_progress(self):
@@ -125,14 +128,13 @@ class Display:
         self.jobs = jobs
         self.is_live = sys.stderr.isatty()
         self.started = self.shown = time.monotonic()
-        # Steps done when they were first seen, and when: work that is resumed is not fast work.
-        self.first = None
+        self.first_report = None  # seconds until a job reported
 
     def update(self):
         """Show the line if it is time to."""
         now = time.monotonic()
-        if self.first is None and (counts := self.count_steps()):
-            self.first = (counts[0], now - self.started)
+        if self.first_report is None and self.count_steps():
+            self.first_report = now - self.started
         if now - self.shown >= (LIVE_SECONDS if self.is_live else PLAIN_SECONDS):
             self.shown = now
             start, end = ("\r\x1b[K", "") if self.is_live else ("", "\n")
@@ -144,11 +146,13 @@ class Display:
         ended = sum(job.code is not None for job in self.jobs)
         line = f"run.py: {ended}/{len(self.jobs)} jobs ended, {format_time(elapsed)}"
         counts = self.count_steps()
-        if counts and self.first:
-            (done, total), (first_done, first_elapsed) = counts, self.first
+        if counts and self.first_report is not None:
+            done, total = counts
             line += f", {done}/{total}"
-            if done > first_done:
-                rate = (done - first_done) / (elapsed - first_elapsed)
+            # Work that is resumed is not fast work.
+            new = done - sum(job.resumed or 0 for job in self.jobs)
+            if new > 0:
+                rate = new / (elapsed - self.first_report)
                 line += f", {rate:.1f}/s, {format_time(max(total - done, 0) / rate)} left"
         return line
 

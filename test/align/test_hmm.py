@@ -1,18 +1,15 @@
 """The HMM aligner on noise, and on a real prompt where the Asterisk recipe has fetched it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 
 from espnet_ssr.align.abs import AlignError
+from espnet_ssr.datadir import read_keyed
 
 pytest.importorskip("pocketsphinx", reason="extra 'hmm' is not installed")
 from espnet_ssr.align.hmm import HMMAligner, _to_span
 
-ROOT = Path(__file__).resolve().parents[2]
-PROMPT = ROOT / "egs2" / "asterisk" / "ssr1" / "downloads" / "wav16k" / "agent-pass.wav"
 TEXT = "please enter your password followed by the pound key"
 RATE = HMMAligner.sample_rate
 
@@ -24,11 +21,11 @@ def aligner():
 
 
 @pytest.fixture(scope="module")
-def prompt():
+def prompt(asterisk_data):
     """A recorded sentence of 3.3 s."""
-    if not PROMPT.is_file():
-        pytest.skip("no Asterisk prompts: run stage 1 of egs2/asterisk/ssr1")
-    return soundfile.read(PROMPT, dtype="float32")[0]
+    for name in ("train", "valid", "test"):
+        if path := read_keyed(asterisk_data / name / "wav.scp").get("allison-agent-pass"):
+            return soundfile.read(path, dtype="float32")[0]
 
 
 def noise(seconds, seed=0, amplitude=0.1):

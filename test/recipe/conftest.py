@@ -1,26 +1,7 @@
-"""Fixtures of the tests of a whole recipe: prompts, a new recipe, and one that was run."""
-
-import subprocess
-from pathlib import Path
+"""Fixtures of the tests of a whole recipe: a new recipe, and one that was run."""
 
 import pytest
-from mini_recipe import ENCODER, LLM, REPO, Output, Recipe, choose_prompts
-
-ASTERISK = REPO / "egs2" / "asterisk" / "ssr1"
-
-
-@pytest.fixture(scope="session")
-def asterisk_data(tmp_path_factory) -> Path:
-    """``data/`` of the Asterisk recipe: its own if it was run, else fetched once a session."""
-    if all((ASTERISK / "data" / name / "wav.scp").is_file() for name in ("train", "valid", "test")):
-        return ASTERISK / "data"
-    folder = tmp_path_factory.mktemp("asterisk")
-    script = '. ./path.sh && local/data.sh --download_dir "$1/downloads" --data_dir "$1/data"'
-    command = ["bash", "-c", script, "data.sh", str(folder)]
-    result = subprocess.run(command, cwd=ASTERISK, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        pytest.skip(f"no Asterisk prompts: {result.stderr.strip().splitlines()[-1]}")
-    return folder / "data"
+from mini_recipe import ENCODER, LLM, Output, Recipe, choose_prompts
 
 
 @pytest.fixture(scope="session")

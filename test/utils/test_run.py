@@ -1,6 +1,7 @@
 """utils/run.py: jobs, their logs, progress, failures and interruptions."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -120,19 +121,15 @@ def patched(constant, value):
 
 
 def test_progress_is_shown_and_removed(tmp_path):
-    script = (
-        "echo 1 4 > $SSR_PROGRESS_FILE.new; mv $SSR_PROGRESS_FILE.new $SSR_PROGRESS_FILE; sleep 0.6"
-    )
-    command = [
-        *patched("PLAIN_SECONDS", 0.3),
-        "JOB=1:2",
-        tmp_path / "l.JOB.log",
-        "sh",
-        "-c",
-        script,
-    ]
+    # Work that is resumed: 90 steps are old, and must not count for the rate.
+    report = "echo {} 100 > $SSR_PROGRESS_FILE.new; mv $SSR_PROGRESS_FILE.new $SSR_PROGRESS_FILE"
+    script = f"{report.format(90)}; sleep 0.8; {report.format(91)}; sleep 0.8"
+    log = tmp_path / "l.JOB.log"
+    command = [*patched("PLAIN_SECONDS", 0.2), "JOB=1:2", log, "sh", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "run.py: 0/2 jobs ended, 0:00:00, 2/8, " in result.stderr
+    assert re.search(r"^run.py: 0/2 jobs ended, 0:00:0\d, 180/200$", result.stderr, re.MULTILINE)
+    rates = re.findall(r"182/200, ([\d.]+)/s, 0:\d\d:\d\d left\n", result.stderr)
+    assert rates and all(float(rate) < 10 for rate in rates)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["l.1.log", "l.2.log"]
 
 
