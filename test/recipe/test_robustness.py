@@ -306,6 +306,7 @@ def test_wrong_corpus_folder_names_the_file_and_the_variable(tmp_path):
         (("--stage", "12"), ("stage 12 is not available yet",)),
         (("--stage", "13"), ("stage 13 is not available yet",)),
         (("--speed_perturb_factors", "0.9 1.1"), ("stage 2", "not available yet")),
+        (("--inference_nj", "4"), ("--inference_nj 4 is not available yet",)),
         (("--finetune", "lora"), ("stage 9", "not available yet", "--finetune none")),
         (("--skip_packing", "false"), ("stage 12", "--skip_packing true")),
         (("--skip_upload", "false"), ("stage 13", "--skip_upload true")),

@@ -14,6 +14,7 @@ skip_upload=true      # leave out stage 13
 ngpu=0                # GPUs for training; 0 trains on CPU
 num_nodes=1           # machines for training
 nj=$(nproc)           # jobs of stages 3, 4 and 6
+inference_nj=1        # jobs of stage 10; more than 1 is not available yet
 gpu_inference=false   # stages 6 and 10 on a GPU
 dumpdir=dump          # formatted data, alignments, features
 expdir=exp            # trained models and results
@@ -90,6 +91,7 @@ done
 [ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
     || die "--feats_type must be extracted or raw, not ${feats_type}"
+[ "${inference_nj}" = 1 ] || die "--inference_nj ${inference_nj} is not available yet: use 1"
 [ -z "${speed_perturb_factors}" ] || die "stage 2, speed perturbation, is not available yet"
 [ "${finetune}" = none ] || die "stage 9, fine-tuning, is not available yet: use --finetune none"
 "${skip_packing}" || die "stage 12, packing, is not available yet: use --skip_packing true"
