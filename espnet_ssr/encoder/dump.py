@@ -60,7 +60,7 @@ def dump_utterances(
     write_lines(temporary_scp, lines.splitlines())
     write_lines(folder / "utt2num_frames", (f"{u} {len(f)}" for u, f in in_order.items()))
     seconds = sum(lengths.values()) / encoder.sample_rate
-    write_lines(folder / "cost", [f"{seconds:.3f} {time.perf_counter() - started:.3f}"])
+    write_lines(folder / "cost", [f"{seconds:.3f} {time.perf_counter() - started:.6f}"])
 
 
 def encode_batch(
