@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from espnet_ssr import __version__
+from espnet_ssr.datadir import write_lines
 
 PACKAGES = ("torch", "espnet", "transformers", "numpy", "pocketsphinx", "kaldiio")
 
@@ -31,9 +32,7 @@ def write_environment(path: str | os.PathLike, **more) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     entries = {**describe_environment(), **more, "command": shlex.join(sys.argv)}
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(f"{name}: {value}\n" for name, value in entries.items()))
-    os.replace(temporary, path)
+    write_lines(path, (f"{name}: {value}" for name, value in entries.items()))
 
 
 def read_environment(path: str | os.PathLike) -> dict[str, str]:

@@ -48,16 +48,16 @@ def dump_utterances(
         feats.update(encode_batch(encoder, {u: audio[u] for u in batch}, device))
         progress.update(len(batch))
     in_order = {u: feats[u] for u in utt_ids}
-    temporary_scp = folder / "feats.scp"
+    scp = folder / "feats.scp"
     kaldiio.save_ark(
         str(folder / "feats.ark"),
         in_order,
-        scp=str(temporary_scp),
+        scp=str(scp),
         compression_method=compression_method,
     )
     # The scp names the archive where it will be once the shard is complete.
-    lines = temporary_scp.read_text().replace(str(folder), str(final_folder.absolute()))
-    write_lines(temporary_scp, lines.splitlines())
+    lines = scp.read_text().replace(str(folder), str(final_folder.absolute()))
+    write_lines(scp, lines.splitlines())
     write_lines(folder / "utt2num_frames", (f"{u} {len(f)}" for u, f in in_order.items()))
     seconds = sum(lengths.values()) / encoder.sample_rate
     write_lines(folder / "cost", [f"{seconds:.3f} {time.perf_counter() - started:.6f}"])

@@ -63,7 +63,7 @@ def evaluate(
     token_id = torch.cat([u.token_id for u in utterances])
     counts = count_tokens(train_token_id, len(space.matrix))
     seen = counts > 0
-    train_mean = (counts[:, None] * space.matrix).sum(0) / counts.sum()
+    train_mean = counts.to(space.matrix.dtype) @ space.matrix / counts.sum()
     references = [tokenizer.decode(u.token_id).strip() for u in utterances]
     rows = {
         "connector": connect_all(utterances, model.connect_one),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from espnet_ssr.datadir import write_lines
 from espnet_ssr.environment import describe_environment, read_environment
 from espnet_ssr.plots import plot_bars
 
@@ -96,9 +97,7 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
         sections.append(_table(chosen))
         sections.append(f"![{test_set}](images/{test_set}.png)\n")
     sections.append(EXPLANATION)
-    temporary = output.with_name(f".{output.name}.tmp")
-    temporary.write_text("\n".join(sections), encoding="utf-8")
-    temporary.replace(output)
+    write_lines(output, "\n".join(sections).splitlines())
 
 
 def _describe_run(command: str, suffix: str) -> str:
