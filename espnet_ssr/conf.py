@@ -7,18 +7,24 @@ from typing import Any
 
 
 def build_from_conf(class_: type, conf: dict[str, Any], option: str, **given):
-    """Build ``class_(**given, **conf)``; an unknown key of ``conf`` is refused by name.
+    """Build ``class_(**given, **conf)``; unknown and missing keys of ``conf`` are named.
 
     Args:
         conf: what the user wrote under ``option``.
         option: its name in the config, for messages (``connector_conf``).
         given: arguments that the task supplies; the user may not.
     """
-    known = [name for name in inspect.signature(class_).parameters if name not in given]
+    parameters = inspect.signature(class_).parameters
+    known = [name for name in parameters if name not in given]
     unknown = sorted(set(conf) - set(known))
     if unknown:
         raise ValueError(
             f"{option}: unknown option {', '.join(unknown)}; "
             f"{class_.__name__} takes {', '.join(known) or 'none'}"
         )
+    missing = [
+        n for n in known if parameters[n].default is inspect.Parameter.empty and n not in conf
+    ]
+    if missing:
+        raise ValueError(f"{option}: {class_.__name__} needs {', '.join(missing)}")
     return class_(**given, **conf)

@@ -107,6 +107,33 @@ def write_data_dir(path: Path, utterances: Mapping[str, Utterance]) -> None:
             write_lines(folder / name, (f"{key} {value}" for key, value in sorted(table.items())))
 
 
+def combine_data_dirs(sources: Iterable[Path], path: Path) -> int:
+    """Make one data directory of several; returns the number of utterances.
+
+    Raises:
+        ValueError: an utterance or recording is in two of them, or only some have ``segments``.
+    """
+    sources = list(sources)
+    names = ["wav.scp", "text", "utt2spk"]
+    with_segments = [source for source in sources if (source / "segments").exists()]
+    if with_segments and len(with_segments) < len(sources):
+        raise ValueError(f"{with_segments[0]} has segments, others have none")
+    tables: dict[str, dict[str, str]] = {}
+    for name in names + ["segments"] * bool(with_segments):
+        tables[name] = {}
+        for source in sources:
+            entries = read_keyed(source / name)
+            if both := sorted(tables[name].keys() & entries.keys()):
+                raise ValueError(f"{source / name}: {both[0]} is in another set, too")
+            tables[name].update(entries)
+    speakers = invert_utt2spk(tables["utt2spk"])
+    tables["spk2utt"] = {speaker: " ".join(ids) for speaker, ids in speakers.items()}
+    with replaced_dir(path) as folder:
+        for name, table in tables.items():
+            write_keyed(folder / name, dict(sorted(table.items())))
+    return len(tables["text"])
+
+
 def read_audio(path: str, sample_rate: int) -> np.ndarray:
     """Read mono audio ``(N,)``, float32.
 

@@ -14,12 +14,20 @@ from matplotlib import pyplot  # noqa: E402 (the backend is chosen first)
 
 
 def plot_alignment(
-    path: Path, speech: np.ndarray, sample_rate: int, spans: Sequence, title: str
+    path: Path,
+    speech: np.ndarray,
+    sample_rate: int,
+    spans: Sequence,
+    title: str,
+    reference: Sequence = (),
 ) -> None:
     """Waveform and spectrogram of ``speech`` ``(N,)`` with edges and labels of ``spans``
-    (objects with ``start`` and ``end`` in seconds and a ``label``)."""
+    (objects with ``start`` and ``end`` in seconds and a ``label``) and, in another colour, the
+    edges of ``reference`` spans."""
+    # Long utterances get a wider picture, or their words could not be told apart.
+    width = np.clip(1.2 * len(speech) / sample_rate, 12, 60)
     figure, (wave, spectrum) = pyplot.subplots(
-        2, 1, figsize=(12, 5), sharex=True, height_ratios=(1, 2)
+        2, 1, figsize=(width, 5), sharex=True, height_ratios=(1, 2)
     )
     wave.plot(np.arange(len(speech)) / sample_rate, speech, linewidth=0.4, color="tab:blue")
     wave.set_ylabel("amplitude")
@@ -30,22 +38,28 @@ def plot_alignment(
     )
     spectrum.set(xlabel="time (s)", ylabel="frequency (Hz)")
     top = sample_rate / 2
+    for axis in (wave, spectrum):
+        _draw_edges(axis, spans, "tab:green", "-")
+        _draw_edges(axis, reference, "tab:cyan", "--")
     for span in spans:
-        for axis in (wave, spectrum):
-            axis.axvspan(span.start, span.end, facecolor="none", edgecolor="tab:green", linewidth=1)
         middle = (span.start + span.end) / 2
         label = spectrum.text(middle, top * 0.93, span.label, color="white", ha="center")
         label.set_parse_math(False)  # "$5" is no formula
-    wave.set_title(title, parse_math=False)
+    wave.set_title(f"{title} (dashed: reference)" if reference else title, parse_math=False)
     _save(figure, path)
 
 
+def _draw_edges(axis, spans: Sequence, color: str, style: str) -> None:
+    for span in spans:
+        axis.axvspan(span.start, span.end, facecolor="none", edgecolor=color, linestyle=style)
+
+
 def plot_histogram(path: Path, values: Sequence[float], label: str) -> None:
-    """Histogram of ``values`` up to their 99.5th percentile, median marked."""
+    """Histogram of ``values`` between their 0.5th and 99.5th percentile, median marked."""
     figure, axis = pyplot.subplots(figsize=(7, 4))
     if len(values):
-        top = float(np.percentile(values, 99.5))
-        axis.hist(np.clip(values, None, top), bins=60, color="tab:blue")
+        values = np.round(values, 6)  # values that differ by a rounding error cannot be binned
+        axis.hist(np.clip(values, *np.percentile(values, [0.5, 99.5])), bins=60, color="tab:blue")
         median = float(np.median(values))
         axis.axvline(median, color="tab:orange", label=f"median {median:.3g}")
         axis.legend()
@@ -66,6 +80,19 @@ def plot_bars(path: Path, groups: dict[str, dict[str, float]], title: str) -> No
     axis.axhline(0, color="black", linewidth=0.6)
     axis.set_title(title)
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    _save(figure, path)
+
+
+def plot_error_curves(path: Path, errors: dict[str, np.ndarray], title: str) -> None:
+    """Share of words whose absolute error, ``(words,)`` in ms, is at most so much: a curve each."""
+    figure, axis = pyplot.subplots(figsize=(8, 5))
+    for name, values in errors.items():
+        share = np.arange(1, len(values) + 1) / max(len(values), 1)
+        axis.step(np.sort(values), share, where="post", label=name)
+    axis.set(xlim=(0, 200), ylim=(0, 1), xlabel="absolute error (ms)", ylabel="share of words")
+    axis.set_title(title)
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower right")
     _save(figure, path)
 
 

@@ -44,3 +44,12 @@ def test_other_options_are_refused(class_, conf, given, message):
     with pytest.raises(ValueError) as error:
         build_from_conf(class_, conf, "connector_conf", **given)
     assert str(error.value) == message
+
+
+def test_missing_options_are_named():
+    def build(model, device="cpu"):
+        return model, device
+
+    assert build_from_conf(build, {"model": "x"}, "aligner_conf") == ("x", "cpu")
+    with pytest.raises(ValueError, match="aligner_conf: build needs model"):
+        build_from_conf(build, {"device": "cpu"}, "aligner_conf")

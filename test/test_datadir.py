@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from espnet_ssr.datadir import (
     Utterance,
+    combine_data_dirs,
     invert_utt2spk,
     read_audio,
     read_keyed,
@@ -127,3 +128,28 @@ def test_read_audio_refuses_what_stage_3_would_change(tmp_path, rate, channels, 
     soundfile.write(tmp_path / "a.wav", np.zeros((80, channels)), rate)
     with pytest.raises(ValueError, match=rf"a.wav: {message} channel.*16000 Hz mono: run stage 3"):
         read_audio(str(tmp_path / "a.wav"), 16000)
+
+
+def make_data_dir(path, names, segments=False):
+    write_data_dir(path, {n: Utterance(f"/{n}.wav", f"text {n}", n[0], 1.0) for n in names})
+    if segments:
+        (path / "segments").write_text("".join(f"{n} {n} 0 1\n" for n in names))
+    return path
+
+
+def test_combined_data_dirs(tmp_path):
+    sources = [make_data_dir(tmp_path / "a", ["s1", "t1"]), make_data_dir(tmp_path / "b", ["s2"])]
+    assert combine_data_dirs(sources, tmp_path / "all") == 3
+    assert list(read_keyed(tmp_path / "all" / "text")) == ["s1", "s2", "t1"]
+    assert read_keyed(tmp_path / "all" / "spk2utt") == {"s": "s1 s2", "t": "t1"}
+    assert not (tmp_path / "all" / "segments").exists()
+
+
+def test_data_dirs_that_cannot_be_combined(tmp_path):
+    a, b = make_data_dir(tmp_path / "a", ["s1"]), make_data_dir(tmp_path / "b", ["s1"])
+    with pytest.raises(ValueError, match="s1 is in another set"):
+        combine_data_dirs([a, b], tmp_path / "all")
+    c = make_data_dir(tmp_path / "c", ["s3"], segments=True)
+    with pytest.raises(ValueError, match="c has segments, others have none"):
+        combine_data_dirs([a, c], tmp_path / "all")
+    assert not (tmp_path / "all").exists()

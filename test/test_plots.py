@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot
 
 from espnet_ssr.align.alignment import Span
-from espnet_ssr.plots import plot_alignment, plot_bars, plot_histogram
+from espnet_ssr.plots import plot_alignment, plot_bars, plot_error_curves, plot_histogram
 
 PNG = b"\x89PNG\r\n\x1a\n"
 RATE = 16000
@@ -44,7 +44,28 @@ def test_alignment(tmp_path, figures, speech):
     assert len(wave.patches) == len(spectrum.patches) == len(spans)
 
 
-@pytest.mark.parametrize("values", [[], [0.5], [1.0, 2.0, 3.0] * 100 + [1e6]])
+def test_alignment_beside_its_reference(tmp_path, figures):
+    spans, reference = [Span("oh", 0.1, 0.3)], [Span("oh", 0.15, 0.3), Span("no", 0.5, 0.6)]
+    speech = np.random.default_rng(0).normal(size=RATE)
+    plot_alignment(tmp_path / "new" / "a.png", speech, RATE, spans, "utt", reference)
+    check_png(tmp_path / "new" / "a.png")
+    for axis in figures[0].axes:
+        drawn = [(p.get_x(), p.get_linestyle()) for p in axis.patches]
+        assert drawn == [(0.1, "-"), (0.15, "--"), (0.5, "--")]
+        assert len({p.get_edgecolor() for p in axis.patches}) == 2
+    assert figures[0].axes[0].get_title() == "utt (dashed: reference)"
+
+
+def test_pictures_of_long_speech_are_wider(tmp_path, figures):
+    for seconds in (2, 20, 60):
+        speech = np.random.default_rng(0).normal(size=300 * seconds)
+        plot_alignment(tmp_path / "a.png", speech, 300, [], "utt")
+    assert [figure.get_figwidth() for figure in figures] == [12, 24, 60]
+
+
+@pytest.mark.parametrize(
+    "values", [[], [0.5], [0.4, 0.4 + 1e-16, 0.7 - 0.3], [1.0, 2.0, 3.0] * 100 + [1e6]]
+)
 def test_histogram(tmp_path, figures, values):
     plot_histogram(tmp_path / "new" / "a.png", values, "duration (s)")
     check_png(tmp_path / "new" / "a.png")
@@ -52,7 +73,7 @@ def test_histogram(tmp_path, figures, values):
     assert axis.get_title() == f"n = {len(values)}"
     # Nothing is lost, and one outlier does not squeeze the others into one bar.
     assert sum(bar.get_height() for bar in axis.patches) == len(values)
-    if len(values) > 1:
+    if len(values) > 3:
         assert axis.get_xlim()[1] < 10
         assert axis.get_legend().get_texts()[0].get_text() == "median 2"
 
@@ -65,6 +86,20 @@ def test_bars(tmp_path, figures):
     assert [bar.get_height() for bar in axis.patches] == [0.9, 0.5, 0.25, 0.125]
     assert [text.get_text() for text in axis.get_xticklabels()] == ["cosine", "top 1"]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["ssr", "mean"]
+
+
+def test_low_outliers_do_not_squeeze_the_others(tmp_path, figures):
+    plot_histogram(tmp_path / "a.png", [-1.0, -2.0, -3.0] * 100 + [-1e6], "score")
+    assert figures[0].axes[0].get_xlim()[0] > -10
+
+
+def test_error_curves(tmp_path, figures):
+    errors = {"hmm": np.array([30.0, 10.0, 20.0, 500.0]), "ctc": np.zeros(0)}
+    plot_error_curves(tmp_path / "new" / "a.png", errors, "test: word ends")
+    check_png(tmp_path / "new" / "a.png")
+    axis = figures[0].axes[0]
+    assert axis.lines[0].get_xydata().tolist() == [[10, 0.25], [20, 0.5], [30, 0.75], [500, 1]]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["hmm", "ctc"]
 
 
 def test_failed_write_leaves_old_picture(tmp_path, monkeypatch):

@@ -32,13 +32,15 @@ ROUGH_DISK_GB = 5  # environment, downloads and models together
 class Module:
     """A module to import and the distribution that brings it.
 
-    Those with ``special`` set are not simply installed by name: the set-up has to do it.
+    Those with ``special`` set are not simply installed by name: the set-up has to do it, and
+    those with a ``target`` are left to that target of make.
     """
 
     name: str
     distribution: str
     required: bool = True
     special: bool = False
+    target: str = ""
 
 
 MODULES = (
@@ -50,6 +52,8 @@ MODULES = (
     Module("av", "av"),
     Module("jiwer", "jiwer"),
     Module("num2words", "num2words"),
+    Module("sentencepiece", "sentencepiece"),
+    Module("sklearn", "scikit-learn"),
     Module("safetensors", "safetensors"),
     Module("torch", "torch", special=True),
     Module("torchaudio", "torchaudio", special=True),
@@ -58,6 +62,7 @@ MODULES = (
     Module("ctranslate2", "ctranslate2", required=False),
     Module("gguf", "gguf", required=False),
     Module("tensorboard", "tensorboard", required=False),
+    Module("piper", "piper-tts", required=False, target="voices"),
 )
 PROGRAMS = ("bash", "make", "git")
 
@@ -99,25 +104,27 @@ class Finding:
     fix: str = ""
 
 
-def redo_command() -> str:
-    """The command that runs all steps of the set-up again for the Python that runs this."""
+def make_command(target: str) -> str:
+    """The command that makes ``target`` for the Python that runs this."""
     if sys.prefix == sys.base_prefix:
         where = f" USE_VENV=0 PYTHON={shlex.quote(sys.executable)}"
     elif Path(sys.prefix) != TOOLS / "venv":
         where = f" VENV={shlex.quote(sys.prefix)}"
     else:
         where = ""
-    return f"{MAKE} env FORCE=1{where}"
+    return f"{MAKE} {target}{where}"
 
 
 def fixing_command(module: Module, problem: str) -> str:
     """The command that mends a module which cannot be imported."""
     if not SET_UP_STAMP.exists():
         return f"{MAKE} env"
+    if module.target:
+        return make_command(module.target)
     own_name = module.name.split(".")[0]
     lacks_another = problem.startswith("ModuleNotFoundError") and f"'{own_name}" not in problem
     if module.special or lacks_another:
-        return redo_command()
+        return make_command("env FORCE=1")
     # --no-deps: mending one package must not replace torch.
     constraints = shlex.quote(str(TOOLS / "constraints.txt"))
     pip = f"{shlex.quote(sys.executable)} -m pip install --no-deps --force-reinstall"

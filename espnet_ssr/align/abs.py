@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from espnet_ssr.align.alignment import Alignment
+
+Levels = dict[str, Alignment]
+"""Alignments of one utterance by level: ``word``, ``char``, ``phone``."""
 
 
 class AlignError(Exception):
@@ -20,28 +25,55 @@ class AlignError(Exception):
         self.cause = cause
 
 
+class AlignUtterance(NamedTuple):
+    """What an aligner is given.
+
+    Attributes:
+        utt_id: its name, for messages.
+        signal: samples ``(N,)``, float32 in [-1, 1], or features ``(T, D)``: see
+            ``AbsAligner.input``.
+        text: the transcript, words separated by white space; None: there is none (textless).
+    """
+
+    utt_id: str
+    signal: np.ndarray
+    text: str | None = None
+
+
 class AbsAligner(ABC):
-    """Gives times to a known transcript (forced alignment)."""
+    """Gives times to a known transcript (forced alignment) or to its own guess (textless)."""
+
+    input: str = "speech"
+    """What ``AlignUtterance.signal`` must be: ``speech`` or ``feats``."""
 
     sample_rate: int = 16000
-    """Rate of the audio that ``align`` takes, in Hz."""
+    """Rate of the audio it takes, in Hz."""
 
     levels: tuple[str, ...] = ("word",)
-    """Levels that ``align`` returns, of ``word``, ``char`` and ``phone``."""
+    """Levels that ``align_batch`` returns, of ``word``, ``char`` and ``phone``."""
+
+    textless: bool = False
+    """Utterances may come without ``text``."""
 
     @abstractmethod
-    def align(self, utt_id: str, speech: np.ndarray, text: str) -> dict[str, Alignment]:
-        """Align one utterance.
-
-        Args:
-            utt_id: its name, for messages.
-            speech: samples ``(N,)``, float in [-1, 1], at ``sample_rate``.
-            text: the transcript; words are separated by white space.
+    def align_batch(self, utterances: Sequence[AlignUtterance]) -> list[Levels | AlignError]:
+        """Align some utterances, of like length where that saves padding.
 
         Returns:
-            One ``Alignment`` for each of ``levels``; the word level has one span for each
-            word of ``text`` that has a letter or digit, in order.
-
-        Raises:
-            AlignError: this utterance cannot be aligned.
+            For each utterance, in order, one ``Alignment`` for each of ``levels``, or why it
+            cannot be aligned. The word level has one span for each word of ``text`` that has a
+            letter or digit; textless, its labels are the guess.
         """
+
+
+def align_each(
+    align: Callable[[AlignUtterance], Levels], utterances: Sequence[AlignUtterance]
+) -> list[Levels | AlignError]:
+    """``align_batch`` for aligners that take one utterance at a time."""
+    results: list[Levels | AlignError] = []
+    for utterance in utterances:
+        try:
+            results.append(align(utterance))
+        except AlignError as error:
+            results.append(error)
+    return results

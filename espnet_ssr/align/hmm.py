@@ -6,13 +6,13 @@ It needs no training and no GPU; words that the dictionary lacks are handled by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import pocketsphinx
 
-from espnet_ssr.align.abs import AbsAligner, AlignError
+from espnet_ssr.align.abs import AbsAligner, AlignError, AlignUtterance, Levels, align_each
 from espnet_ssr.align.alignment import Alignment, Span
 from espnet_ssr.align.pronounce import plain_word, pronounce
 
@@ -32,9 +32,14 @@ class HMMAligner(AbsAligner):
         self.out_of_vocabulary: dict[str, str] = {}
         """Words that were not in the dictionary: ``{word: "rule: phones"}``."""
 
-    def align(self, utt_id: str, speech: np.ndarray, text: str) -> dict[str, Alignment]:
-        """See ``AbsAligner.align``; ``score`` is the acoustic log-likelihood a frame, in
+    def align_batch(self, utterances: Sequence[AlignUtterance]) -> list[Levels | AlignError]:
+        """See ``AbsAligner``; ``score`` is the acoustic log-likelihood a frame, in
         PocketSphinx's units (higher is better)."""
+        return align_each(self.align, utterances)
+
+    def align(self, utterance: AlignUtterance) -> Levels:
+        """Align one utterance; raises ``AlignError``."""
+        utt_id, speech, text = utterance
         labels = [w for w in text.split() if any(c.isalnum() for c in w)]
         if not labels:
             raise AlignError("empty_text", "the transcript has no words")
@@ -105,7 +110,7 @@ def _to_span(label: str, start: int, frames: int, score: int, *, duration: float
 
 def _to_alignments(
     utt_id: str, labels: list[str], entries: list, to_span: Callable[..., Span]
-) -> dict[str, Alignment]:
+) -> Levels:
     words = [to_span(label, *entry[1:4]) for label, entry in zip(labels, entries, strict=True)]
     phones = [to_span(*phone) for entry in entries for phone in entry[4]]
     return {

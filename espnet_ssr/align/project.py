@@ -79,7 +79,7 @@ def _character_spans(
     text: str, words: Alignment, parts: Alignment | None
 ) -> list[tuple[float, float]]:
     """``(start, end)`` in seconds of every character of ``text``."""
-    spoken = [w for w in _split_words(text) if any(c.isalnum() for c in text[w[0] : w[1]])]
+    spoken = spoken_words(text)
     if len(spoken) != len(words.spans):
         raise ProjectError(
             f"{words.utt_id}: the text has {len(spoken)} words, the alignment {len(words.spans)}"
@@ -111,7 +111,12 @@ def _fill_unspoken(text: str, spans: list[tuple[float, float]]) -> list[tuple[fl
     return spans
 
 
-def _split_words(text: str) -> list[tuple[int, int]]:
+def spoken_words(text: str) -> list[tuple[int, int]]:
+    """``[begin, end)`` of the words of ``text`` that have a letter or digit."""
+    return [(b, e) for b, e in split_words(text) if any(c.isalnum() for c in text[b:e])]
+
+
+def split_words(text: str) -> list[tuple[int, int]]:
     """``[begin, end)`` of the white-space separated words of ``text``."""
     words, begin = [], None
     for i, character in enumerate(text + " "):

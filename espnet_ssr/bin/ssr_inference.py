@@ -16,7 +16,11 @@ def main() -> None:
     )
     parser.add_argument("--model_file", type=Path, required=True, help="checkpoint (*.pth)")
     parser.add_argument("--train_config", type=Path, help="config.yaml, if not beside model_file")
-    parser.add_argument("--seg_dir", type=Path, required=True, help="has token_id and token_end")
+    parser.add_argument("--seg_dir", type=Path, required=True, help="has token_end")
+    parser.add_argument("--reference", type=Path, required=True, help="token_id of transcripts")
+    parser.add_argument(
+        "--textless", choices=("true", "false"), default="false", help="how seg_dir was made"
+    )
     parser.add_argument("--feats_scp", type=Path, help="extracted features")
     parser.add_argument("--wav_scp", type=Path, help="audio, to be encoded on the fly")
     parser.add_argument("--train_token_id", type=Path, required=True, help="of the training set")
@@ -29,7 +33,8 @@ def main() -> None:
 
     import torch
 
-    from espnet_ssr.evaluate.distill import evaluate, load_utterances
+    from espnet_ssr.evaluate.distill import evaluate, load_utterances, read_token_ids
+    from espnet_ssr.evaluate.textless import evaluate_textless
     from espnet_ssr.llm.tokenizer import load_tokenizer
     from espnet_ssr.task.distill import SSRDistillTask
 
@@ -39,29 +44,32 @@ def main() -> None:
     source = (str(args.wav_scp), "speech", "sound")
     if args.feats_scp:
         source = (str(args.feats_scp), "feats", "kaldi_ark")
-    token_id = args.seg_dir / "token_id"
+    inputs = [(str(args.seg_dir / "token_end"), "token_end", "text_float"), source]
+    if (args.seg_dir / "pause").exists():
+        inputs.append((str(args.seg_dir / "pause"), "pause", "text_float"))
     loader = SSRDistillTask.build_streaming_iterator(
-        [
-            (str(token_id), "token_id", "text_int"),
-            (str(args.seg_dir / "token_end"), "token_end", "text_float"),
-            source,
-        ],
+        inputs,
         preprocess_fn=SSRDistillTask.build_preprocess_fn(train_args, train=False),
         collate_fn=SSRDistillTask.build_collate_fn(train_args, train=False),
         num_workers=0,
         inference=True,
     )
+    references = read_token_ids(args.reference)
+    tokenizer = load_tokenizer(train_args.llm)
     with torch.inference_mode():
-        utterances = load_utterances(model, loader)
-        tokenizer = load_tokenizer(train_args.llm)
-        result = evaluate(
-            model, utterances, tokenizer, args.train_token_id, args.output_dir, args.seed
-        )
-    figures = result["figures"]["connector"]
-    print(
-        f"{args.output_dir}: token accuracy {figures['token_accuracy']:.3f}, "
-        f"centred cosine {figures['centred_cosine']:.3f}, WER {figures['wer']:.3f}"
-    )
+        utterances = load_utterances(model, loader, references)
+        if args.textless == "true":
+            found = {u.utt_id for u in utterances}
+            missing = {u: ids for u, ids in references.items() if u not in found}
+            result = evaluate_textless(model, utterances, missing, tokenizer, args.output_dir)
+            figures = result["textless"]
+        else:
+            result = evaluate(
+                model, utterances, tokenizer, args.train_token_id, args.output_dir, args.seed
+            )
+            figures = result["figures"]["connector"]
+    shown = ("token_accuracy", "centred_cosine", "tokens_found", "segments_exact", "wer")
+    print(f"{args.output_dir}: {', '.join(f'{k} {figures[k]:.3f}' for k in shown if k in figures)}")
 
 
 if __name__ == "__main__":

@@ -22,21 +22,36 @@ def main() -> None:
         default="true",
         help="tokenize ' text', so that a word has one token wherever it stands",
     )
+    parser.add_argument(
+        "--textless",
+        choices=("true", "false"),
+        default="false",
+        help="segment the aligner's guess instead of the transcripts",
+    )
+    parser.add_argument(
+        "--max_token_duration", type=float, help="leave out utterances with a longer token (s)"
+    )
+    parser.add_argument(
+        "--min_score", type=float, help="leave out utterances whose mean word score is lower"
+    )
+    parser.add_argument("--max_pause", type=float, help="cut longer pauses down to this (s)")
     args = parser.parse_args()
 
-    from espnet_ssr.data.segment import segment_data_dir
+    from espnet_ssr.data.segment import SegmentOptions, segment_data_dir
     from espnet_ssr.datadir import write_lines
     from espnet_ssr.llm.tokenizer import load_tokenizer
     from espnet_ssr.plots import plot_histogram
 
-    result = segment_data_dir(
-        args.data_dir,
-        args.align_dir,
-        load_tokenizer(args.llm),
-        args.frame_rate,
-        args.fs,
-        args.prefix_space == "true",
+    options = SegmentOptions(
+        frame_rate=args.frame_rate,
+        sample_rate=args.fs,
+        prefix_space=args.prefix_space == "true",
+        textless=args.textless == "true",
+        max_token_duration=args.max_token_duration,
+        min_score=args.min_score,
+        max_pause=args.max_pause,
     )
+    result = segment_data_dir(args.data_dir, args.align_dir, load_tokenizer(args.llm), options)
     result.write(args.output_dir)
     summary = result.summary()
     if not summary["segmented"]:

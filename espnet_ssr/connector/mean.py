@@ -10,10 +10,10 @@ import torch
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
 from espnet_ssr.connector.segments import (
     cumulative_frames,
-    length_mask,
     segment_means,
     segment_starts,
 )
+from espnet_ssr.tensors import length_mask
 
 
 class MeanConnector(AbsConnector):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import torch
 
+from espnet_ssr.tensors import length_mask
+
 
 def seconds_to_frames(
     token_end: torch.Tensor,
@@ -44,11 +46,6 @@ def seconds_to_frames(
 def segment_starts(token_end: torch.Tensor) -> torch.Tensor:
     """First frame ``(B, M)`` of each segment."""
     return torch.nn.functional.pad(token_end[:, :-1] + 1, (1, 0))
-
-
-def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
-    """``(B, size)``, True before each length."""
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
 def pack_segments(

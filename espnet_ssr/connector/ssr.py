@@ -10,18 +10,16 @@ count from the segment's start in block attention.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
 from espnet_ssr.connector.segments import (
     bucket_by_length,
-    length_mask,
     pack_segments,
     unpack_segments,
 )
+from espnet_ssr.tensors import length_mask, sinusoids
 
 # At full scale the positions are larger than the projected features and drown them at first, which
 # a small corpus does not forgive.
@@ -151,13 +149,3 @@ class CausalLayer(torch.nn.Module):
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
         """``(R, L, n * d)`` -> ``(R, heads, L, n * d / heads)``."""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-
-
-def sinusoids(
-    length: int, size: int, device: torch.device | None = None, dtype: torch.dtype | None = None
-) -> torch.Tensor:
-    """Sinusoidal positions ``(length, size)`` (arXiv 1706.03762, section 3.5)."""
-    position = torch.arange(length, device=device)[:, None]
-    step = torch.arange(0, size, 2, device=device)
-    angle = position * torch.exp(step * (-math.log(10000.0) / size))
-    return torch.cat([angle.sin(), angle.cos()], dim=1)[:, :size].to(dtype)

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from espnet_ssr.data.pause import cut_pauses
+
+
+class PrepareExample:
+    """ESPnet's ``preprocess_fn`` for connectors: pauses cut if that was asked for, then checked.
+
+    Args:
+        frame_rate: of ``feats``, Hz; sample_rate: of ``speech``, Hz.
+    """
+
+    def __init__(self, frame_rate: float, sample_rate: int):
+        self._rates = frame_rate, sample_rate
+
+    def __call__(self, utt_id: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if "pause" in data:
+            data = cut_pauses(data, *self._rates)
+        return check_example(utt_id, data)
+
 
 def check_example(utt_id: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return ``data`` if it can be trained on.

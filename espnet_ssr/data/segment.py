@@ -7,21 +7,49 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.align.alignment import Alignment, read_ctm
 from espnet_ssr.align.project import ProjectError, project_to_tokens
+from espnet_ssr.data.pause import NOTHING, find_cuts, shift_times
 from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
 
 
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How transcripts become segments.
+
+    Attributes:
+        frame_rate: of the features to come, Hz; an utterance needs a frame for each token.
+        sample_rate: of the audio, Hz.
+        prefix_space: tokenize ``" " + text``, so that the first word has the token that it has
+            anywhere else.
+        textless: segment what the aligner guessed instead of the transcripts.
+        max_token_duration: leave out utterances with a longer token, seconds.
+        min_score: leave out utterances whose mean word score is lower, on the aligner's scale.
+        max_pause: of longer pauses only so much is kept, seconds; the rest is cut out.
+    """
+
+    frame_rate: float
+    sample_rate: int = 16000
+    prefix_space: bool = True
+    textless: bool = False
+    max_token_duration: float | None = None
+    min_score: float | None = None
+    max_pause: float | None = None
+
+
 @dataclass
 class Segmentation:
-    """Token ids and end times in seconds by utterance, and why others have none."""
+    """Token ids and end times in seconds by utterance, and why others have none; if pauses are
+    shortened, what is cut out of each utterance (see ``espnet_ssr.data.pause``)."""
 
     token_id: dict[str, list[int]] = field(default_factory=dict)
     token_end: dict[str, list[float]] = field(default_factory=dict)
     dropped: dict[str, tuple[str, str]] = field(default_factory=dict)
+    pause: dict[str, list[float]] = field(default_factory=dict)
 
     def durations(self) -> list[float]:
         """Seconds of every segment."""
@@ -50,6 +78,11 @@ class Segmentation:
         write_keyed(folder / "token_id", {k: _join(v) for k, v in self.token_id.items()})
         ends = {k: " ".join(f"{t:.3f}" for t in v) for k, v in self.token_end.items()}
         write_keyed(folder / "token_end", ends)
+        if self.pause:
+            cuts = {k: " ".join(f"{t:.3f}" for t in v) for k, v in self.pause.items()}
+            write_keyed(folder / "pause", cuts)
+        else:
+            (folder / "pause").unlink(missing_ok=True)  # of a former run
         write_lines(folder / "dropped", (f"{k} {c} {m}" for k, (c, m) in self.dropped.items()))
 
 
@@ -57,22 +90,18 @@ def _join(ids: list[int]) -> str:
     return " ".join(map(str, ids))
 
 
+class DropUtterance(Exception):
+    """An utterance cannot be segmented, or is not wanted: cause and message."""
+
+
 def segment_data_dir(
-    data_dir: Path,
-    align_dir: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    frame_rate: float,
-    sample_rate: int = 16000,
-    prefix_space: bool = True,
+    data_dir: Path, align_dir: Path, tokenizer: PreTrainedTokenizerBase, options: SegmentOptions
 ) -> Segmentation:
     """Tokenize and segment every aligned utterance of a data directory.
 
     Args:
         data_dir: has ``text`` and ``utt2num_samples``.
         align_dir: has ``word.ctm`` and, for times inside words, ``char.ctm`` or ``phone.ctm``.
-        frame_rate: of the features to come; an utterance needs a frame for each token.
-        prefix_space: tokenize ``" " + text``, so that the first word has the token that it has
-            anywhere else.
     """
     words = read_ctm(align_dir / "word.ctm", "word")
     parts = _read_parts(align_dir)
@@ -84,21 +113,61 @@ def segment_data_dir(
         if utt_id not in words:
             result.dropped[utt_id] = ("not_aligned", f"see {align_dir / 'failed'}")
             continue
-        text = f" {text}" if prefix_space else text
-        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-        # Encoders differ by a frame at the end of an utterance: count on the fewest.
-        frames = math.floor(int(num_samples[utt_id]) / sample_rate * frame_rate) - 1
-        if len(ids) > frames:
-            result.dropped[utt_id] = ("too_many_tokens", f"{len(ids)} tokens, {frames} frames")
-            continue
+        if options.textless:
+            text = " ".join(span.label for span in words[utt_id].spans)
+        seconds = int(num_samples[utt_id]) / options.sample_rate
+        cuts = NOTHING
+        if options.max_pause is not None:
+            cuts = find_cuts(words[utt_id].spans, seconds, options.max_pause)
         try:
-            ends = project_to_tokens(text, offsets, words[utt_id], parts.get(utt_id))
-        except ProjectError as error:
-            result.dropped[utt_id] = ("mismatch", str(error))
-        else:
-            result.token_id[utt_id], result.token_end[utt_id] = ids, ends
+            ids, ends = _segment(
+                text, seconds, cuts, words[utt_id], parts.get(utt_id), tokenizer, options
+            )
+        except DropUtterance as error:
+            result.dropped[utt_id] = error.args
+            continue
+        result.token_id[utt_id], result.token_end[utt_id] = ids, ends
+        if options.max_pause is not None:
+            result.pause[utt_id] = cuts
     return result
+
+
+def _segment(
+    text: str,
+    seconds: float,
+    cuts: list[float],
+    words: Alignment,
+    parts: Alignment | None,
+    tokenizer: PreTrainedTokenizerBase,
+    options: SegmentOptions,
+) -> tuple[list[int], list[float]]:
+    """Token ids and end times of one utterance; it is judged by what the cuts leave of it."""
+    _check_score(words, options.min_score)
+    text = f" {text}" if options.prefix_space else text
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = encoded["input_ids"]
+    # Encoders differ by a frame at the end of an utterance: count on the fewest.
+    (kept,) = shift_times(np.array([seconds]), np.array(cuts))
+    frames = math.floor(kept * options.frame_rate) - 1
+    if len(ids) > frames:
+        raise DropUtterance("too_many_tokens", f"{len(ids)} tokens, {frames} frames")
+    try:
+        ends = project_to_tokens(text, encoded["offset_mapping"], words, parts)
+    except ProjectError as error:
+        raise DropUtterance("mismatch", str(error)) from None
+    longest = np.diff(shift_times(np.array(ends), np.array(cuts)), prepend=0.0).max()
+    if options.max_token_duration is not None and longest > options.max_token_duration:
+        raise DropUtterance("long_token", f"{longest:.2f} s")
+    return ids, ends
+
+
+def _check_score(words: Alignment, min_score: float | None) -> None:
+    scores = [span.score for span in words.spans if span.score is not None]
+    if min_score is None or not scores:
+        return
+    mean = sum(scores) / len(scores)
+    if mean < min_score:
+        raise DropUtterance("low_score", f"mean word score {mean:.3f}")
 
 
 def _read_parts(align_dir: Path) -> dict[str, Alignment]:

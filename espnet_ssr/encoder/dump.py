@@ -10,21 +10,10 @@ import kaldiio
 import numpy as np
 import torch
 
+from espnet_ssr.batching import length_buckets
 from espnet_ssr.datadir import read_audio, write_lines
 from espnet_ssr.encoder.abs import AbsEncoder
 from espnet_ssr.progress import Progress
-
-
-def length_buckets(lengths: dict[str, int], max_samples: int) -> list[list[str]]:
-    """Batches of utterances of like length whose padded size is at most ``max_samples``."""
-    batches: list[list[str]] = []
-    for utt_id in sorted(lengths, key=lambda u: (lengths[u], u)):
-        # Sorted by length: the newcomer is the longest, so it sets the padded size.
-        if batches and lengths[utt_id] * (len(batches[-1]) + 1) <= max_samples:
-            batches[-1].append(utt_id)
-        else:
-            batches.append([utt_id])
-    return batches
 
 
 def dump_utterances(

@@ -18,26 +18,36 @@ from espnet_ssr.evaluate.embedding import (
     error_rates,
     fidelity,
     shuffle_segments,
+    token_figures,
 )
 from espnet_ssr.model.distill import SSRDistillModel
 from espnet_ssr.progress import Progress
 
 
-def load_utterances(model: SSRDistillModel, loader: DataLoader) -> list[Utterance]:
+def load_utterances(
+    model: SSRDistillModel, loader: DataLoader, references: dict[str, list[int]]
+) -> list[Utterance]:
     """Encode, on the model's device, what a loader gives in batches of one utterance.
 
     The results are on the CPU, where everything but encoder and connector is computed.
+
+    Args:
+        loader: gives ``token_end`` and features or audio.
+        references: right token ids by utterance; those without are left out.
     """
     utterances = []
     device = str(model.connector.output.weight.device)
     progress = Progress(len(loader), "inference")
     for utt_ids, batch in loader:
+        progress.update()
+        if utt_ids[0] not in references:
+            continue
         feats, feats_lengths = (x.cpu() for x in model.encode(**to_device(batch, device)))
         frames = seconds_to_frames(
-            batch["token_end"], batch["token_id_lengths"], feats_lengths, model.frame_rate
+            batch["token_end"], batch["token_end_lengths"], feats_lengths, model.frame_rate
         )
-        utterances.append(Utterance(utt_ids[0], feats[0], batch["token_id"][0], frames[0]))
-        progress.update()
+        token_id = torch.tensor(references[utt_ids[0]])
+        utterances.append(Utterance(utt_ids[0], feats[0], token_id, frames[0]))
     return utterances
 
 
@@ -76,6 +86,7 @@ def evaluate(
         ids = nearest.split([len(u.token_id) for u in utterances])
         hypotheses = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in ids]
         figures[row] |= error_rates(references, hypotheses)
+        figures[row] |= token_figures([u.token_id for u in utterances], ids)
         if row == "connector":
             write_hypotheses(output_dir, utterances, ids, hypotheses)
     result = {
@@ -97,9 +108,14 @@ def write_hypotheses(output_dir: Path, utterances, ids, hypotheses: list[str]) -
     write_keyed(output_dir / "token_int", token_int)
 
 
+def read_token_ids(path: Path) -> dict[str, list[int]]:
+    """A ``token_id`` file."""
+    return {utt_id: [int(i) for i in line.split()] for utt_id, line in read_keyed(path).items()}
+
+
 def count_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:
     """How often ``(V,)`` each token occurs in a ``token_id`` file."""
-    ids = [int(i) for line in read_keyed(token_id_file).values() for i in line.split()]
+    ids = [i for row in read_token_ids(token_id_file).values() for i in row]
     return torch.bincount(torch.tensor(ids), minlength=vocabulary_size)
 
 

@@ -23,6 +23,15 @@ COLUMNS = {
     "wer": "WER",
     "cer": "CER",
 }
+TEXTLESS_COLUMNS = {
+    "segments_exact": "number exact",
+    "segments_within_one": "within one",
+    "segment_surplus": "surplus",
+    "tokens_found": "tokens found",
+    "centred_cosine_of_exact": "centred cosine",
+    "wer": "WER",
+    "cer": "CER",
+}
 PLOTTED = ("cosine", "centred_cosine", "token_accuracy")
 CONTROL = "shuffled segments"
 CONSTANT = "mean embedding"
@@ -39,6 +48,14 @@ EXPLANATION = """\
   it reaches is what frequent tokens have in common, and is not to be credited to a connector.
 """
 
+TEXTLESS_EXPLANATION = """\
+- *number exact*, *within one*: share of utterances with as many segments as tokens, or one more or
+  less; *surplus*: segments too many, for each token.
+- *tokens found*: share of the right tokens that an alignment by edit distance finds among the
+  nearest ones (for forced segments, too, so it is comparable); *centred cosine*: over utterances
+  with the exact number only. Utterances in which the aligner heard nothing count as deleted.
+"""
+
 
 @dataclass
 class Experiment:
@@ -51,6 +68,10 @@ class Experiment:
     commit: str
     """Of the code that trained it."""
 
+    @property
+    def textless(self) -> bool:
+        return "textless" in self.result
+
 
 def collect(expdir: Path) -> list[Experiment]:
     """Every ``result.json`` below ``expdir/distill_*/<inference>/<set>/``, by name."""
@@ -61,7 +82,7 @@ def collect(expdir: Path) -> list[Experiment]:
         result = json.loads(file.read_text())
         name = folder.name.removeprefix("distill_")
         inference = file.parents[1].name
-        if inference != "decode":
+        if inference not in ("decode", "decode_textless"):
             name += f" ({inference})"
         commit = read_environment(folder / "env.txt").get("espnet_ssr", "unknown")
         found.append(Experiment(name, file.parent.name, config, result, commit))
@@ -90,12 +111,19 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
         experiment.name = name
     sections = ["# Results\n", _describe_run(command, suffix)]
     for test_set in sorted({e.test_set for e in experiments}):
-        chosen = [e for e in experiments if e.test_set == test_set]
-        picture = output.parent / "images" / f"{test_set}.png"
-        plot_bars(picture, _bars(chosen), f"{test_set}: connector beside its controls")
-        sections.append(_describe_set(test_set, chosen))
-        sections.append(_table(chosen))
-        sections.append(f"![{test_set}](images/{test_set}.png)\n")
+        chosen = [e for e in experiments if e.test_set == test_set and not e.textless]
+        sections.append(f"## {test_set}\n")
+        if chosen:
+            picture = output.parent / "images" / f"{test_set}.png"
+            plot_bars(picture, _bars(chosen), f"{test_set}: connector beside its controls")
+            sections.append(_describe_set(chosen))
+            sections.append(_table(chosen))
+            sections.append(f"![{test_set}](images/{test_set}.png)\n")
+        textless = [e for e in experiments if e.test_set == test_set and e.textless]
+        if textless:
+            sections.append(f"### {test_set}, segments without transcripts\n")
+            sections.append(_textless_table(textless, chosen))
+            sections.append(TEXTLESS_EXPLANATION)
     sections.append(EXPLANATION)
     write_lines(output, "\n".join(sections).splitlines())
 
@@ -108,10 +136,10 @@ def _describe_run(command: str, suffix: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe_set(test_set: str, experiments: list[Experiment]) -> str:
+def _describe_set(experiments: list[Experiment]) -> str:
     result = experiments[0].result
     return (
-        f"## {test_set}\n\n{result['utterances']} utterances, {result['seconds']:.0f} s, "
+        f"{result['utterances']} utterances, {result['seconds']:.0f} s, "
         f"{result['tokens']} tokens, of which {100 * result['seen_share']:.1f} % occur in the "
         f"training set. {result['vectors_per_second']:.2f} vectors a second of speech, one for "
         f"{result['frames_per_vector']:.1f} frames.\n"
@@ -130,10 +158,24 @@ def _table(experiments: list[Experiment]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def _cells(figures: dict[str, float | None]) -> list[str]:
+def _textless_table(textless: list[Experiment], forced: list[Experiment]) -> str:
+    """Textless rows, each under the same model on forced segments."""
+    header = ["model", "segments", *TEXTLESS_COLUMNS.values()]
+    rows = [header, ["---"] * 2 + ["---:"] * len(TEXTLESS_COLUMNS)]
+    by_name = {e.name: e.result["figures"]["connector"] for e in forced}
+    for e in textless:
+        if e.name in by_name:
+            figures = by_name[e.name]
+            figures = {**figures, "centred_cosine_of_exact": figures["centred_cosine"]}
+            rows.append([f"**{e.name}**", "forced", *_cells(figures, TEXTLESS_COLUMNS)])
+        rows.append([f"**{e.name}**", "textless", *_cells(e.result["textless"], TEXTLESS_COLUMNS)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _cells(figures: dict[str, float | None], columns: dict[str, str] = COLUMNS) -> list[str]:
     cells = []
-    for key in COLUMNS:
-        value = figures[key]
+    for key in columns:
+        value = figures.get(key)
         if value is None:
             cells.append("-")
         else:

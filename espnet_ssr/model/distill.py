@@ -6,9 +6,10 @@ import torch
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_ssr.connector.abs import AbsConnector
-from espnet_ssr.connector.segments import length_mask, seconds_to_frames
+from espnet_ssr.connector.segments import seconds_to_frames
 from espnet_ssr.encoder.abs import AbsEncoder
 from espnet_ssr.llm.embedding import EmbeddingSpace
+from espnet_ssr.tensors import length_mask
 from espnet_ssr.train.checkpoint import TrainedWeightsMixin
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from espnet_ssr.datadir import Utterance, write_data_dir, write_lines
+from espnet_ssr.recipes import CorpusError
 from espnet_ssr.recipes.asterisk_text import has_remark, normalize_text, read_prompt_list
 from espnet_ssr.recipes.text_split import Split, group_near_copies, split_by_text
 
@@ -26,10 +27,6 @@ SAMPLES_PER_BYTE = 2  # G.722: 64 kbit/s
 MAX_CHARS_PER_SECOND = 30
 NUM_VALID = 26
 NUM_TEST = 52
-
-
-class CorpusError(Exception):
-    """The folder does not hold the corpus; the message says what is missing, and where."""
 
 
 class Dropped(NamedTuple):

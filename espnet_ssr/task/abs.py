@@ -12,7 +12,6 @@ from espnet2.train.dataset import ESPnetDataset
 from torch.utils.data import DataLoader
 
 from espnet_ssr.data.collate import collate
-from espnet_ssr.data.preprocess import check_example
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.environment import write_environment
 from espnet_ssr.train.checkpoint import load_trained_weights
@@ -60,10 +59,6 @@ class SSRTask(AbsTask):
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool):
         return collate
-
-    @classmethod
-    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        return check_example
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:

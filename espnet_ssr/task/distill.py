@@ -9,6 +9,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_ssr.conf import build_from_conf
 from espnet_ssr.connector import CONNECTORS, AbsConnector
+from espnet_ssr.data.preprocess import PrepareExample
 from espnet_ssr.encoder import ENCODERS, AbsEncoder
 from espnet_ssr.llm.embedding import EmbeddingSpace, load_embedding_matrix
 from espnet_ssr.model.distill import SSRDistillModel
@@ -50,11 +51,16 @@ class SSRDistillTask(SSRTask):
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False):
-        return ("token_id", "token_end")
+        return ("token_end",) if inference else ("token_id", "token_end")
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False):
-        return ("feats", "speech")
+        return ("feats", "speech", "pause")
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
+        sample_rate = encoder_choices.get_class(args.encoder).sample_rate
+        return PrepareExample(args.frame_rate, sample_rate)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> SSRDistillModel:

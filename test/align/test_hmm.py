@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_ssr.align.abs import AlignError
+from espnet_ssr.align.abs import AlignError, AlignUtterance
 from espnet_ssr.datadir import read_keyed
 
 pytest.importorskip("pocketsphinx", reason="extra 'hmm' is not installed")
@@ -18,6 +18,10 @@ RATE = HMMAligner.sample_rate
 def aligner():
     """One for all tests: what was aligned before must not matter."""
     return HMMAligner()
+
+
+def align(aligner, utt_id, speech, text):
+    return aligner.align(AlignUtterance(utt_id, speech, text))
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +63,21 @@ def synthetic_vowels(seconds=1.2):
 )
 def test_failures_have_a_cause(aligner, speech, text, cause):
     with pytest.raises(AlignError) as error:
-        aligner.align("utt", speech, text)
+        align(aligner, "utt", speech, text)
     assert error.value.cause == cause
     assert "\n" not in str(error.value)
 
 
 def test_no_path_says_how_long_and_how_many(aligner):
     with pytest.raises(AlignError, match="7 words in 0.10 s"):
-        aligner.align("utt", noise(0.1), "one two three four five six seven")
+        align(aligner, "utt", noise(0.1), "one two three four five six seven")
 
 
 def test_unknown_words_are_noted():
     aligner = HMMAligner()
     for _ in range(2):  # the second time the decoder knows them
         with pytest.raises(AlignError):
-            aligner.align("utt", noise(0.1), "Hello Blorpt, pbx 500 it’s")
+            align(aligner, "utt", noise(0.1), "Hello Blorpt, pbx 500 it’s")
     assert aligner.out_of_vocabulary == {
         "blorpt": "rules: B L AO R P T",
         "pbx": "spelled: P IY B IY EH K S",
@@ -85,17 +89,17 @@ def test_words_are_pronounced_the_same_whatever_came_before(aligner):
     fresh = HMMAligner()
     for text in ("zorp", "zorplist"):  # not a compound of "zorp", now that it has phones
         with pytest.raises(AlignError):
-            aligner.align("utt", noise(0.1), text)
+            align(aligner, "utt", noise(0.1), text)
     with pytest.raises(AlignError):
-        fresh.align("utt", noise(0.1), "zorplist")
+        align(fresh, "utt", noise(0.1), "zorplist")
     assert aligner.out_of_vocabulary["zorplist"] == fresh.out_of_vocabulary["zorplist"]
 
 
 def test_loud_audio_is_clipped(aligner):
     loud = 20 * synthetic_vowels()
     assert np.abs(loud).max() > 1
-    clipped = aligner.align("utt", np.clip(loud, -1, 1), "A ah!")
-    assert aligner.align("utt", loud, "A ah!") == clipped
+    clipped = align(aligner, "utt", np.clip(loud, -1, 1), "A ah!")
+    assert align(aligner, "utt", loud, "A ah!") == clipped
 
 
 @pytest.mark.parametrize(
@@ -122,16 +126,16 @@ def check_alignment(found, duration, labels):
 
 def test_order_of_utterances_does_not_matter(aligner):
     speech = synthetic_vowels()
-    fresh = HMMAligner().align("utt", speech, "A ah!")
+    fresh = align(HMMAligner(), "utt", speech, "A ah!")
     check_alignment(fresh, len(speech) / RATE, ["A", "ah!"])
     for other in (noise(0.3, seed=1), noise(0.3, seed=2, amplitude=0.001)):
         with pytest.raises(AlignError):
-            aligner.align("other", other, "six unheardof words are too many")
-        assert aligner.align("utt", speech, "A ah!") == fresh
+            align(aligner, "other", other, "six unheardof words are too many")
+        assert align(aligner, "utt", speech, "A ah!") == fresh
 
 
 def test_prompt(aligner, prompt):
-    found = aligner.align("agent-pass", prompt, TEXT)
+    found = align(aligner, "agent-pass", prompt, TEXT)
     check_alignment(found, len(prompt) / RATE, TEXT.split())
     spans = {span.label: span for span in found["word"].spans}
     starts = [span.start for span in found["word"].spans]
@@ -142,16 +146,25 @@ def test_prompt(aligner, prompt):
 
 
 def test_order_does_not_matter_for_speech(aligner, prompt):
-    fresh = HMMAligner().align("agent-pass", prompt, TEXT)
-    aligner.align("loud", np.clip(prompt * 3, -1, 1), TEXT)
+    fresh = align(HMMAligner(), "agent-pass", prompt, TEXT)
+    align(aligner, "loud", np.clip(prompt * 3, -1, 1), TEXT)
     with pytest.raises(AlignError):
-        aligner.align("short", prompt[:1600], TEXT)
-    assert aligner.align("agent-pass", prompt, TEXT) == fresh
+        align(aligner, "short", prompt[:1600], TEXT)
+    assert align(aligner, "agent-pass", prompt, TEXT) == fresh
 
 
 def test_leading_silence_moves_all_times(aligner, prompt):
-    plain = aligner.align("a", prompt, TEXT)["word"].spans
+    plain = align(aligner, "a", prompt, TEXT)["word"].spans
     silence = noise(0.3, amplitude=1e-4)
-    moved = aligner.align("b", np.concatenate([silence, prompt]), TEXT)["word"].spans
+    moved = align(aligner, "b", np.concatenate([silence, prompt]), TEXT)["word"].spans
     for left, right in zip(plain, moved, strict=True):
         assert right.end == pytest.approx(left.end + 0.3, abs=0.05)
+
+
+def test_a_batch_goes_on_after_a_failure(aligner):
+    speech = synthetic_vowels()
+    batch = [AlignUtterance("a", noise(0.1), "six words are far too many here")]
+    batch += [AlignUtterance("b", speech, "A ah!"), AlignUtterance("c", noise(0), "ah")]
+    first, second, third = aligner.align_batch(batch)
+    assert (first.cause, third.cause) == ("no_path", "empty_audio")
+    assert second == align(aligner, "b", speech, "A ah!")

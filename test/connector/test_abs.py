@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from espnet_ssr.connector import CONNECTORS, MeanConnector, SSRConnector
-from espnet_ssr.connector.segments import length_mask
+from espnet_ssr.tensors import length_mask
 
 WIDTH, OUTPUT = 6, 10
 # One frame or many a segment, one token or many an utterance.

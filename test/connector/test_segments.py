@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from espnet_ssr.connector.segments import (
     bucket_by_length,
     cumulative_frames,
-    length_mask,
     pack_segments,
     seconds_to_frames,
     segment_means,
     segment_starts,
     unpack_segments,
 )
+from espnet_ssr.tensors import length_mask
 
 
 def plain_frames(milliseconds, num_frames, rate):

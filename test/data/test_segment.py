@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from espnet_ssr.align.alignment import Alignment, Span, write_ctm
-from espnet_ssr.data.segment import Segmentation, segment_data_dir
+from espnet_ssr.data.segment import Segmentation, SegmentOptions, segment_data_dir
 from espnet_ssr.datadir import read_keyed, write_keyed
 
 RATE = 16000
@@ -31,7 +31,7 @@ def segment(tmp_path, tokenizer):
 
     def call(texts, seconds=2.0, words=None, frame_rate=50.0, parts=None, **options):
         align_dir = tmp_path / "align"
-        align_dir.mkdir()
+        align_dir.mkdir(exist_ok=True)
         write_keyed(tmp_path / "text", texts)
         num_samples = str(round(seconds * RATE))
         write_keyed(tmp_path / "utt2num_samples", dict.fromkeys(texts, num_samples))
@@ -44,7 +44,8 @@ def segment(tmp_path, tokenizer):
         write_ctm(align_dir / "word.ctm", alignments)
         for level, alignment in (parts or {}).items():
             write_ctm(align_dir / f"{level}.ctm", [alignment])
-        return segment_data_dir(tmp_path, align_dir, tokenizer, frame_rate, RATE, **options)
+        options = SegmentOptions(frame_rate, RATE, **options)
+        return segment_data_dir(tmp_path, align_dir, tokenizer, options)
 
     return call
 
@@ -134,3 +135,57 @@ def test_files(segmentation, tmp_path):
         "dropped": "c mismatch 2 words\nd mismatch x\ne not_aligned y\n",
     }
     assert list(read_keyed(tmp_path / "new" / "seg" / "token_id")) == ["b", "a"]
+
+
+def test_textless_segments_the_guess(segment, tokenizer):
+    result = segment({"a": "something else", "b": "lo"}, words={"a": "hello he"}, textless=True)
+    assert tokenizer.convert_ids_to_tokens(result.token_id["a"]) == ["Ġ", "he", "llo", "Ġ", "he"]
+    assert result.dropped["b"][0] == "not_aligned"
+
+
+def test_long_tokens_are_left_out(segment):
+    texts = {"a": "lo", "b": "lo he"}
+    result = segment(texts, max_token_duration=0.29, prefix_space=False)
+    assert result.dropped == {k: ("long_token", "0.30 s") for k in texts}
+
+
+def test_pauses_that_are_cut_make_no_token_long(segment):
+    result = segment({"a": "lo he"}, max_token_duration=0.29, prefix_space=False, max_pause=0.05)
+    assert result.dropped == {}
+    assert result.token_end["a"] == pytest.approx([0.3, 0.3, 0.6])  # of the audio as it is
+    assert result.pause["a"] == pytest.approx([0.0, 0.05, 0.3, 0.35, 0.65, 2.0])
+
+
+def test_tokens_need_frames_that_are_left(segment):
+    texts = {"a": "abcdefghijklmnopqrstuvwxyz"}
+    assert segment(texts, frame_rate=25.0).dropped == {}
+    kept = 0.2 + 2 * 0.05
+    result = segment(texts, frame_rate=25.0, max_pause=0.05)
+    assert result.dropped["a"] == ("too_many_tokens", f"27 tokens, {int(kept * 25) - 1} frames")
+    assert result.pause == {}
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_kept"),
+    [((-1.0, -2.0), True), ((-1.0, -2.1), False), ((None, None), True), ((-9.0, None), False)],
+)
+def test_low_scores_are_left_out(tmp_path, tokenizer, scores, is_kept):
+    write_keyed(tmp_path / "text", {"a": "he lo"})
+    write_keyed(tmp_path / "utt2num_samples", {"a": str(RATE)})
+    spans = [
+        Span(w, i / 4, i / 4 + 0.2, s) for i, (w, s) in enumerate(zip("xy", scores, strict=True))
+    ]
+    write_ctm(tmp_path / "word.ctm", [Alignment("a", spans)])
+    options = SegmentOptions(50.0, min_score=-1.5)
+    result = segment_data_dir(tmp_path, tmp_path, tokenizer, options)
+    assert ("a" in result.token_id) is is_kept
+    assert is_kept or result.dropped["a"][0] == "low_score"
+
+
+def test_cuts_are_written_and_removed(segmentation, tmp_path):
+    segmentation.pause = {"b": [0.0, 0.25], "a": [0.0, 0.0]}
+    segmentation.write(tmp_path)
+    assert (tmp_path / "pause").read_text() == "b 0.000 0.250\na 0.000 0.000\n"
+    segmentation.pause = {}
+    segmentation.write(tmp_path)
+    assert not (tmp_path / "pause").exists()

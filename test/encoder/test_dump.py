@@ -7,37 +7,18 @@ import kaldiio
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.encoder import TinyEncoder
 from espnet_ssr.encoder.dump import (
     dump_utterances,
     encode_batch,
-    length_buckets,
     real_time_factor,
 )
 from espnet_ssr.shards import merge_shards, run_shards
 
 SIZES = {"a": 700, "b": 16000, "c": 319, "d": 4001, "e": 16000, "f": 320, "g": 9999}
 NAMES = ("feats.scp", "utt2num_frames", "cost")
-
-
-@given(
-    sizes=st.lists(st.integers(1, 50), max_size=30),
-    max_samples=st.integers(1, 200),
-)
-def test_buckets_hold_every_utterance_once_and_are_not_too_big(sizes, max_samples):
-    lengths = {f"u{i}": n for i, n in enumerate(sizes)}
-    batches = length_buckets(lengths, max_samples)
-    assert sorted(u for batch in batches for u in batch) == sorted(lengths)
-    for batch in batches:
-        padded = len(batch) * max(lengths[u] for u in batch)
-        assert padded <= max_samples or len(batch) == 1
-    # No batch could have taken in the next utterance.
-    for batch, following in zip(batches, batches[1:], strict=False):
-        assert (len(batch) + 1) * lengths[following[0]] > max_samples
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from espnet_ssr.evaluate.embedding import (
     error_rates,
     fidelity,
     shuffle_segments,
+    token_figures,
 )
 from espnet_ssr.llm.embedding import EmbeddingSpace
 
@@ -132,3 +133,18 @@ def test_connect_all_goes_utterance_by_utterance(utterances):
     vectors = connect_all(utterances, lambda feats, token_end: feats[token_end])
     expected = [[i, int(t)] for i, u in enumerate(utterances) for t in u.token_end]
     assert vectors.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "found", "rate"),
+    [
+        ([[1, 2], [3]], [[1, 2], [3]], 1, 0),
+        ([[1, 2, 3, 4]], [[1, 3, 3, 4, 5]], 3 / 4, 2 / 4),
+        ([[1, 2], [3, 4]], [[2], []], 1 / 4, 3 / 4),
+        ([[12]], [[1, 2]], 0, 2),  # tokens, not digits
+    ],
+)
+def test_token_figures(references, hypotheses, found, rate):
+    sides = [[torch.tensor(i, dtype=torch.long) for i in x] for x in (references, hypotheses)]
+    expected = {"tokens_found": found, "token_error_rate": rate}
+    assert token_figures(*sides) == pytest.approx(expected)

@@ -6,7 +6,13 @@ import re
 import pytest
 import yaml
 
-from espnet_ssr.evaluate.report import COLUMNS, collect, split_common_suffix, write_results
+from espnet_ssr.evaluate.report import (
+    COLUMNS,
+    TEXTLESS_COLUMNS,
+    collect,
+    split_common_suffix,
+    write_results,
+)
 
 FIGURES = {
     "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
@@ -116,3 +122,45 @@ def test_nothing_evaluated(tmp_path, make):
     with pytest.raises(FileNotFoundError, match="exp: nothing was evaluated yet: run stage 10"):
         write_results(expdir, tmp_path / "RESULTS.md", "")
     assert not (tmp_path / "RESULTS.md").exists()
+
+
+TEXTLESS = {
+    "segments_exact": 0.25, "segments_within_one": 0.5, "segment_surplus": -0.125,
+    "tokens_found": 0.625, "centred_cosine_of_exact": 0.75, "wer": 0.5, "cer": 0.25,
+}  # fmt: skip
+
+
+def add_textless(expdir, name, test_set="test", **figures):
+    folder = expdir / f"distill_{name}"
+    output = folder / "decode_textless" / test_set
+    output.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0}))
+    result = {"textless": {**TEXTLESS, **figures}, "utterances": 27, "missing": 1}
+    (output / "result.json").write_text(json.dumps(result))
+
+
+def test_textless_rows_stand_under_forced_ones(expdir, tmp_path):
+    add_textless(expdir, "ssr_block")
+    write_results(expdir, tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    forced, textless = text.split("### test, segments without transcripts")
+    assert "textless" not in forced
+    header, _, *rows = table_rows(textless)
+    assert header == ["model", "segments", *TEXTLESS_COLUMNS.values()]
+    expected = ["0.250", "0.500", "-0.125", "0.625", "0.750", "50.0", "25.0"]
+    assert rows == [
+        ["**ssr_block**", "forced", "-", "-", "-", "-", "0.800", "12.5", "6.2"],
+        ["**ssr_block**", "textless", *expected],
+    ]
+    # What every column means is said below.
+    assert all(name in textless.lower() for name in header[2:6])
+
+
+def test_textless_without_exact_utterances_and_without_forced_ones(tmp_path):
+    add_textless(tmp_path / "exp", "ssr", "other", centred_cosine_of_exact=None)
+    write_results(tmp_path / "exp", tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert "## other\n" in text
+    assert [row[1] for row in table_rows(text)[2:]] == ["textless"]
+    assert table_rows(text)[2][6] == "-"
+    assert not (tmp_path / "images").exists()

@@ -1,6 +1,7 @@
 """What tasks share: resuming with other options, strict loading, batches for inference."""
 
 import re
+from argparse import Namespace
 
 import kaldiio
 import numpy as np
@@ -105,20 +106,18 @@ def test_initial_weights_need_no_checkpoint(trained):
 
 
 def test_inference_batches_follow_the_first_file(tmp_path):
-    token_id = {"c": "1 2", "a": "3", "b": "4 5 6"}
     ends = {"c": "0.1 0.2", "a": "0.2", "b": "0.02 0.04 0.06"}
-    for name, entries in (("token_id", token_id), ("token_end", ends)):
-        (tmp_path / name).write_text("".join(f"{k} {v}\n" for k, v in entries.items()))
+    (tmp_path / "token_end").write_text("".join(f"{k} {v}\n" for k, v in ends.items()))
     # Features of more utterances than tokens are known of.
     feats = {k: np.full((10, 2), i, dtype=np.float32) for i, k in enumerate("abcd")}
     kaldiio.save_ark(str(tmp_path / "feats.ark"), feats, scp=str(tmp_path / "feats.scp"))
+    args = Namespace(encoder="whisper", frame_rate=50.0)
     loader = SSRDistillTask.build_streaming_iterator(
         [
-            (str(tmp_path / "token_id"), "token_id", "text_int"),
             (str(tmp_path / "token_end"), "token_end", "text_float"),
             (str(tmp_path / "feats.scp"), "feats", "kaldi_ark"),
         ],
-        preprocess_fn=SSRDistillTask.build_preprocess_fn(None, train=False),
+        preprocess_fn=SSRDistillTask.build_preprocess_fn(args, train=False),
         collate_fn=SSRDistillTask.build_collate_fn(None, train=False),
         batch_size=2,
         num_workers=0,
@@ -126,7 +125,6 @@ def test_inference_batches_follow_the_first_file(tmp_path):
     )
     (first, batch), (second, last) = loader
     assert (first, second) == (["c", "a"], ["b"])
-    assert batch["token_id"].tolist() == [[1, 2], [3, 0]]
-    assert batch["token_id_lengths"].tolist() == [2, 1]
+    assert batch["token_end_lengths"].tolist() == [2, 1]
     assert batch["feats"][:, 0, 0].tolist() == [2, 0]
     torch.testing.assert_close(last["token_end"], torch.tensor([[0.02, 0.04, 0.06]]))

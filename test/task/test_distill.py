@@ -22,6 +22,7 @@ def recipe_configs(*patterns):
 
 
 TRAINING = recipe_configs("*/*/conf/tuning/distill*.yaml", "*/*/conf/distill*.yaml")
+ALIGNING = recipe_configs("*/*/conf/tuning/align*.yaml", "*/*/conf/align*.yaml")  # test_align.py
 DECODING = recipe_configs("*/*/conf/decode*.yaml", "*/*/conf/tuning/decode*.yaml")
 
 
@@ -31,7 +32,7 @@ def parse(llm, *options):
 
 
 def test_every_configuration_is_tested_here():
-    known = {param.values[0] for param in TRAINING + DECODING}
+    known = {param.values[0] for param in TRAINING + DECODING + ALIGNING}
     everything = {
         path.resolve()
         for pattern in ("*/*/conf/*.yaml", "*/*/conf/tuning/*.yaml")
@@ -69,7 +70,8 @@ def test_training_configuration_builds_a_model(config, tiny_llm):
 
 @pytest.mark.parametrize("config", DECODING)
 def test_inference_configuration_parses(config, monkeypatch, capsys):
-    files = [f"--{name}" for name in ("model_file", "seg_dir", "train_token_id", "output_dir")]
+    names = ("model_file", "seg_dir", "reference", "train_token_id", "output_dir")
+    files = [f"--{name}" for name in names]
     command = [part for option in files for part in (option, "none")]
     monkeypatch.setattr(sys, "argv", ["ssr_inference", "--config", str(config), *command])
     with pytest.raises(SystemExit):
@@ -133,4 +135,5 @@ def test_options_of_the_loss_arrive(tiny_llm):
 
 def test_data_names():
     assert SSRDistillTask.required_data_names() == ("token_id", "token_end")
-    assert SSRDistillTask.optional_data_names() == ("feats", "speech")
+    assert SSRDistillTask.required_data_names(inference=True) == ("token_end",)
+    assert SSRDistillTask.optional_data_names() == ("feats", "speech", "pause")

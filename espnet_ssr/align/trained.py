@@ -1,0 +1,79 @@
+"""Aligners that ``ssr_align_train`` trained, built from their checkpoint without ESPnet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from espnet_ssr.align.abs import AbsAligner
+from espnet_ssr.align.ctc import CTCAligner
+from espnet_ssr.align.ctc_network import CTCNetwork
+from espnet_ssr.align.labels import AbsLabels, load_labels
+from espnet_ssr.align.unity2 import UnitY2Aligner, UnitY2Network
+from espnet_ssr.conf import build_from_conf
+
+NETWORKS: dict[str, type[torch.nn.Module]] = {"ctc": CTCNetwork, "unity2": UnitY2Network}
+"""Name used in configs -> class; ``forward(feats, feats_lengths, labels, label_lengths)`` gives
+losses by name."""
+
+LABELS_FILE = "labels.json"
+
+
+def load_trained_aligner(model: str, device: str = "cpu") -> AbsAligner:
+    """Build the aligner of a training.
+
+    Args:
+        model: a checkpoint of ``ssr_align_train``; beside it ``config.yaml`` and ``labels.json``.
+        device: a torch device.
+    """
+    folder = Path(model).parent
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    labels = load_labels(folder / LABELS_FILE)
+    network = build_network(config["aligner"], config["aligner_conf"], config["input_size"], labels)
+    _load_weights(network, model)
+    network.to(device).eval()
+    if config["aligner"] == "unity2":
+        return UnitY2Aligner(network, labels, config["frame_rate"], config["frame_offset"])
+    posteriors = NetworkPosteriors(network)
+    return CTCAligner(posteriors, labels, config["frame_rate"], config["frame_offset"])
+
+
+def build_network(
+    name: str, conf: dict, input_size: int, labels: AbsLabels
+) -> CTCNetwork | UnitY2Network:
+    """An untrained network for features of ``input_size`` and these labels."""
+    return build_from_conf(
+        NETWORKS[name], conf, "aligner_conf", input_size=input_size, num_labels=len(labels)
+    )
+
+
+def _load_weights(network: torch.nn.Module, model: str) -> None:
+    """Take the weights of ``SSRAlignModel.network`` from a checkpoint of the model."""
+    try:
+        state = torch.load(model, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RuntimeError(f"{model}: not a readable checkpoint ({error})") from error
+    try:
+        network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise RuntimeError(f"{model}: not of the config.yaml beside it: {reason}") from None
+
+
+class NetworkPosteriors:
+    """A ``CTCNetwork`` as what ``CTCAligner`` asks for."""
+
+    def __init__(self, network: CTCNetwork):
+        self._network = network
+
+    @torch.inference_mode()
+    def __call__(self, signals: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        device = self._network.prior.device
+        feats = [torch.from_numpy(np.array(x, dtype=np.float32)).to(device) for x in signals]
+        lengths = torch.tensor([len(x) for x in feats], device=device)
+        padded = torch.nn.utils.rnn.pad_sequence(feats, batch_first=True)
+        return self._network.scores(padded, lengths), lengths
