@@ -39,7 +39,9 @@ def ours_torch(recordings: Sequence[Recording], batch: tuple[np.ndarray, ...]) -
 
 
 def peer_ctc_segmentation(recordings: Sequence[Recording], batch) -> Starts:
-    """The PyPI package with its defaults, which search a window of 8000 frames (160 s)."""
+    """The PyPI package with its defaults: it searches a window of 8000 frames (160 s) along the
+    text, so long recordings are not searched exactly, and starts again with twice that if it
+    fails."""
     starts = []
     for recording in recordings:
         config = ctc_segmentation.CtcSegmentationParameters(

@@ -118,5 +118,6 @@ def _edge_figures(signed: np.ndarray) -> dict | None:
         "mean_ms": float(error.mean()),
         "median_ms": float(np.median(error)),
         "signed_mean_ms": float(signed.mean()),
+        "unbiased_mean_ms": float(np.abs(signed - np.median(signed)).mean()),
         "within": {str(ms): float((error <= ms).mean()) for ms in TOLERANCES_MS},
     }

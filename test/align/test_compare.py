@@ -79,7 +79,8 @@ def test_document(root):
     text = output.read_text()
     header, _, good, weak = rows_of(text)
     assert tuple(header) == COLUMNS
-    assert good == ["good", "100.0 %", "0", "0", "20.0", "20.0", "20.0", "66.7 %", "100.0 %",
+    assert good == ["good", "100.0 %", "0", "0", "20.0", "20.0", "20.0", "13.3",
+                    "66.7 %", "100.0 %",
                     "20.0", "20.0", "500", "0.0500"]  # fmt: skip
     assert weak[:4] == ["weak", "75.0 %", "1", "0"]
     assert "- command: `compare_aligners --x`" in text
@@ -99,7 +100,7 @@ def test_sets_without_reference(root):
     comparison = compare_sets("test", find_sets([data_dir]), ["good"])
     write_comparisons([comparison], root / "ALIGNERS.md", "Aligners", "x")
     text = (root / "ALIGNERS.md").read_text()
-    assert rows_of(text)[2] == ["good", "100.0 %", "0", "0", *["-"] * 8, "0.0500"]
+    assert rows_of(text)[2] == ["good", "100.0 %", "0", "0", *["-"] * 9, "0.0500"]
     assert "No errors: no utterance has a reference and is aligned by all." in text
     assert "![" not in text
 
