@@ -22,7 +22,8 @@ REFERENCE = "data/{set}/word.ctm"
 
 COLUMNS = (
     "aligner", "coverage", "failed", "suspicious", "end: mean (ms)", "median", "signed mean",
-    "unbiased mean", "within 25 ms", "within 50 ms", "start: mean (ms)", "median", "WDUR (ms)", "real-time factor",
+    "unbiased mean", "within 25 ms", "within 50 ms", "start: mean (ms)", "median", "WDUR (ms)",
+    "real-time factor",
 )  # fmt: skip
 
 END_FIGURES = ("mean", "median", "signed_mean", "unbiased_mean")

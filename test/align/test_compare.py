@@ -79,7 +79,7 @@ def test_document(root):
     text = output.read_text()
     header, _, good, weak = rows_of(text)
     assert tuple(header) == COLUMNS
-    assert good == ["good", "100.0 %", "0", "0", "20.0", "20.0", "20.0", "13.3",
+    assert good == ["good", "100.0 %", "0", "0", "20.0", "20.0", "20.0", "6.7",
                     "66.7 %", "100.0 %",
                     "20.0", "20.0", "500", "0.0500"]  # fmt: skip
     assert weak[:4] == ["weak", "75.0 %", "1", "0"]
