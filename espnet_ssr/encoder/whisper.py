@@ -23,9 +23,13 @@ class WhisperEncoder(AbsEncoder):
     Args:
         model: a local folder, a folder's name below ``$SSR_MODELS``, or a hub id.
         pretrained: False builds the architecture with random weights (for tests).
+        layer: give the output of this layer, counted from 1, instead of the normalised output of
+            the last. Earlier layers are closer to the sound: boundaries are sharper in them.
     """
 
-    def __init__(self, model: str = "whisper-tiny.en", pretrained: bool = True):
+    def __init__(
+        self, model: str = "whisper-tiny.en", pretrained: bool = True, layer: int | None = None
+    ):
         super().__init__()
         path = resolve_model(model)
         self.extractor = AutoFeatureExtractor.from_pretrained(path)
@@ -34,6 +38,10 @@ class WhisperEncoder(AbsEncoder):
         else:
             whisper = WhisperModel(WhisperConfig.from_pretrained(path))
         self.encoder = whisper.encoder.eval().requires_grad_(False)
+        num_layers = len(self.encoder.layers)
+        if layer is not None and not 1 <= layer <= num_layers:
+            raise ValueError(f"layer must be between 1 and {num_layers} for {model}, not {layer}")
+        self.layer = layer
         self.sample_rate = self.extractor.sampling_rate
         # The second convolution halves the rate of the mel spectrogram.
         self.frame_rate = self.sample_rate / self.extractor.hop_length / 2
@@ -79,9 +87,10 @@ class WhisperEncoder(AbsEncoder):
         lengths = (mel_lengths + 1) // 2
         x = x + encoder.embed_positions.weight[: x.size(1)]
         attention_mask = _mask(lengths, x.size(1))[:, None, None]
-        for layer in encoder.layers:
+        for layer in encoder.layers[: self.layer]:
             x = layer(x, attention_mask)
-        x = encoder.layer_norm(x)
+        if self.layer is None:
+            x = encoder.layer_norm(x)
         return [frames[:n] for frames, n in zip(x, lengths.tolist(), strict=True)]
 
 

@@ -144,3 +144,18 @@ def test_random_weights_without_pretraining(folder, encoder):
     assert fresh.output_size() == encoder.output_size()
     assert not torch.equal(fresh.encoder.conv1.weight, encoder.encoder.conv1.weight)
     assert not any(p.requires_grad for p in fresh.parameters())
+
+
+def test_layers_are_counted_from_one(folder, encoder):
+    audio = make_audio(RATE)
+    feats, lengths = encode(encoder, audio)
+    first, last = (encode(WhisperEncoder(folder, layer=n), audio) for n in (1, 2))
+    torch.testing.assert_close(encoder.encoder.layer_norm(last[0]), feats)
+    assert torch.equal(first[1], lengths)
+    assert not torch.allclose(first[0], last[0])
+
+
+@pytest.mark.parametrize("layer", [0, 3])
+def test_layers_that_are_not_there(folder, layer):
+    with pytest.raises(ValueError, match="between 1 and 2"):
+        WhisperEncoder(folder, layer=layer)

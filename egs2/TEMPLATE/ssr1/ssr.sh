@@ -36,6 +36,7 @@ max_wav_duration=120  # longer utterances are left out, in seconds
 aligner=hmm           # hmm, whisper, mfa, given, hf_ctc, or X of conf/tuning/align_X.yaml
 aligner_conf=         # its options, "name=value name=value"
 align_config=         # of an aligner to be trained; default: conf/tuning/align_X.yaml
+align_encoder_conf=   # options of the encoder whose features it takes, beside encoder_conf: "layer=3"
 align_train_set=      # what it is trained on; default: train_set
 align_tag=            # suffix of its folders; default: the aligner's name
 align_args=           # further options of its training, e.g. "--max_epoch 30"
@@ -160,6 +161,7 @@ aligner_model=${aligner_dir}/valid.loss.ave.pth
 units_dir=${expdir}/kmeans${num_units}_${encoder_tag}
 seg_name=seg_${align_tag}_${llm_tag}
 feats_name=feats_${encoder_tag}
+align_feats_name=${feats_name}${align_encoder_conf:+_${align_encoder_conf//[^a-zA-Z0-9.]/}}
 stats_dir=${expdir}/distill_stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
 
@@ -248,7 +250,10 @@ fi
 if in_range 4; then
     announce 4 "forced alignment (${aligner})"
     if [ -n "${align_config}" ]; then
-        for set in ${formatted_sets}; do extract_features "${set}"; done
+        for set in ${formatted_sets}; do
+            # shellcheck disable=SC2086 # several options
+            extract_features "${set}" "${align_feats_name}" ${align_encoder_conf}
+        done
         if [ "${num_units}" -gt 0 ]; then fit_units; fi
         train_aligner
     fi
@@ -268,7 +273,7 @@ fi
 
 if in_range 6; then
     announce 6 "features of ${encoder_tag}"
-    for set in ${sets}; do extract_features "${set}"; done
+    for set in ${sets}; do extract_features "${set}" "${feats_name}"; done
 fi
 
 # What stages 7 and 8 read.

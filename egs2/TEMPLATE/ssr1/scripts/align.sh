@@ -2,25 +2,26 @@
 # Sourced by ssr.sh: stage 4, and the features that it and stage 6 want.
 # shellcheck disable=SC2154 # the variables are those of ssr.sh
 
-# extract_features SET: frame features of a set in its feats_<encoder>.
+# extract_features SET NAME [OPTION...]: frame features of a set in its folder NAME; the options are
+# the encoder's, beside encoder_conf.
 extract_features() {
-    local data=${dumpdir}/$1
-    local inputs=(encoder="${encoder}" conf="${encoder_options[*]}"
-        compression="${compression_method}" frame_rate="${frame_rate}" --files "${data}/wav.scp")
-    begin "${data}/${feats_name}" "${inputs[@]}" || return 0
+    local data=${dumpdir}/$1 folder=${dumpdir}/$1/$2 options=("${encoder_options[@]}" "${@:3}")
+    local inputs=(encoder="${encoder}" conf="${options[*]}" compression="${compression_method}"
+        frame_rate="${frame_rate}" --files "${data}/wav.scp")
+    begin "${folder}" "${inputs[@]}" || return 0
     # shellcheck disable=SC2086
-    run_array feats "${data}/wav.scp" "${data}/${feats_name}" \
+    run_array feats "${data}/wav.scp" "${folder}" \
         "${python}" -m espnet_ssr.bin.dump_feats --data_dir "${data}" \
-        --encoder "${encoder}" --encoder_conf "${encoder_options[@]}" --device "${device}" \
+        --encoder "${encoder}" --encoder_conf "${options[@]}" --device "${device}" \
         ${compression_method:+--compression_method ${compression_method}}
     "${python}" -m espnet_ssr.bin.dump_feats --data_dir "${data}" \
-        --output_dir "${data}/${feats_name}" --merge_jobs "${num_jobs}" --frame_rate "${frame_rate}"
-    finish "${data}/${feats_name}" "${inputs[@]}"
+        --output_dir "${folder}" --merge_jobs "${num_jobs}" --frame_rate "${frame_rate}"
+    finish "${folder}" "${inputs[@]}"
 }
 
 # fit_units: k-means units of the aligner's training set, for aligners that want them.
 fit_units() {
-    local feats_scp=${dumpdir}/${align_train_set}/${feats_name}/feats.scp
+    local feats_scp=${dumpdir}/${align_train_set}/${align_feats_name}/feats.scp
     local inputs=(num_units="${num_units}" --files "${feats_scp}")
     begin "${units_dir}" "${inputs[@]}" || return 0
     ${train_cmd} "${units_dir}/kmeans.log" "${python}" -m espnet_ssr.bin.ssr_kmeans \
@@ -32,11 +33,11 @@ fit_units() {
 train_aligner() {
     local part set data feats data_inputs=(frame_rate="${frame_rate}" --files) training_options=(
         --frame_rate "${frame_rate}"
-        --input_size "$(cat "${dumpdir}/${align_train_set}/${feats_name}/feats_dim")")
+        --input_size "$(cat "${dumpdir}/${align_train_set}/${align_feats_name}/feats_dim")")
     for part in train valid; do
         set=$([ "${part}" = train ] && echo "${align_train_set}" || echo "${valid_set}")
         data=${dumpdir}/${set}
-        feats=${data}/${feats_name}/feats.scp
+        feats=${data}/${align_feats_name}/feats.scp
         data_inputs+=("${data}/text" "${feats}")
         training_options+=("--${part}_data_path_and_name_and_type" "${data}/text,text,text"
             "--${part}_data_path_and_name_and_type" "${feats},feats,kaldi_ark")
@@ -61,9 +62,9 @@ align_set() {
     local files=("${data}/wav.scp" "${data}/text")
     local options=(--aligner "${aligner}" --aligner_conf "${aligner_options[@]}")
     if [ -n "${align_config}" ]; then
-        files+=("${aligner_model}" "${data}/${feats_name}/feats.scp")
+        files+=("${aligner_model}" "${data}/${align_feats_name}/feats.scp")
         options=(--aligner trained --aligner_conf "model=${aligner_model}" "device=${device}"
-            --feats_scp "${data}/${feats_name}/feats.scp")
+            --feats_scp "${data}/${align_feats_name}/feats.scp")
     elif [ "${aligner}" = given ]; then
         files+=("${given}")
     fi

@@ -15,6 +15,11 @@ mfa=
 trained="char_ctc char_ctc_prior sub_ctc token_ctc unity2"
 adapted="char_ctc char_ctc_prior unity2"
 
+# options_of NAME: UnitY2 wants an earlier layer of the encoder.
+options_of() {
+    if [ "$1" = unity2 ]; then echo --align_encoder_conf layer=3; fi
+}
+
 ./run.sh --stop_stage 1
 if [ ! -e data/synth/word.ctm ]; then
     make -C "${MAIN_ROOT}/tools" voices
@@ -31,10 +36,13 @@ align() {
 align --aligner hmm
 align --aligner whisper
 for name in ${trained}; do
-    align --aligner "${name}"
+    # shellcheck disable=SC2046 # several words
+    align --aligner "${name}" $(options_of "${name}")
 done
 for name in ${adapted}; do
-    align --aligner "${name}" --align_tag "${name}_synth" --align_train_set train_synth
+    # shellcheck disable=SC2046
+    align --aligner "${name}" --align_tag "${name}_synth" --align_train_set train_synth \
+        $(options_of "${name}")
 done
 
 rows="hmm whisper ${trained} ${adapted// /_synth }_synth"
