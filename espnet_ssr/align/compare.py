@@ -65,7 +65,7 @@ class Row:
     def summary(self) -> dict:
         """The figures of the table and more."""
         total, aligned = (sum(r[key] for r in self.reports) for key in ("utterances", "aligned"))
-        costs = [r["cost"] for r in self.reports if r["cost"]]
+        costs = [r["cost"] for r in self.reports if r.get("cost")]
         audio, work = (sum(c[f"{kind}_seconds"] for c in costs) for kind in ("audio", "work"))
         return {
             "utterances": total,

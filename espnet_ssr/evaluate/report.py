@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import yaml
 
 from espnet_ssr.datadir import write_lines
-from espnet_ssr.environment import describe_environment, read_environment
+from espnet_ssr.environment import read_environment
+from espnet_ssr.markdown import describe_run, table
 from espnet_ssr.plots import plot_bars
 
 COLUMNS = {
@@ -109,7 +109,8 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
     short_names, suffix = split_common_suffix([e.name for e in experiments])
     for experiment, name in zip(experiments, short_names, strict=True):
         experiment.name = name
-    sections = ["# Results\n", _describe_run(command, suffix)]
+    shared = {"all models": suffix} if suffix else {}
+    sections = ["# Results\n", describe_run(command, **shared)]
     for test_set in sorted({e.test_set for e in experiments}):
         chosen = [e for e in experiments if e.test_set == test_set and not e.textless]
         sections.append(f"## {test_set}\n")
@@ -128,14 +129,6 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
     write_lines(output, "\n".join(sections).splitlines())
 
 
-def _describe_run(command: str, suffix: str) -> str:
-    lines = [f"- date: {date.today().isoformat()}", f"- command: `{command}`"]
-    if suffix:
-        lines.append(f"- all models: {suffix}")
-    lines += [f"- {name}: {value}" for name, value in describe_environment().items()]
-    return "\n".join(lines) + "\n"
-
-
 def _describe_set(experiments: list[Experiment]) -> str:
     result = experiments[0].result
     return (
@@ -148,20 +141,20 @@ def _describe_set(experiments: list[Experiment]) -> str:
 
 def _table(experiments: list[Experiment]) -> str:
     header = ["model", "trained by", "parameters", "seed", *COLUMNS.values()]
-    rows = [header, ["---"] * 4 + ["---:"] * len(COLUMNS)]
+    rows = []
     for e in experiments:
         size, seed = f"{e.result['parameters'] / 1e6:.2f} M", str(e.config["seed"])
         figures = e.result["figures"]
         rows.append([f"**{e.name}**", e.commit, size, seed, *_cells(figures["connector"])])
         rows.append([f"↳ {CONTROL}", "", "", "", *_cells(figures[CONTROL])])
     rows.append([CONSTANT, "", "0", "", *_cells(experiments[0].result["figures"][CONSTANT])])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return table(header, rows, text_columns=4)
 
 
 def _textless_table(textless: list[Experiment], forced: list[Experiment]) -> str:
     """Textless rows, each under the same model on forced segments."""
     header = ["model", "segments", *TEXTLESS_COLUMNS.values()]
-    rows = [header, ["---"] * 2 + ["---:"] * len(TEXTLESS_COLUMNS)]
+    rows = []
     by_name = {e.name: e.result["figures"]["connector"] for e in forced}
     for e in textless:
         if e.name in by_name:
@@ -169,7 +162,7 @@ def _textless_table(textless: list[Experiment], forced: list[Experiment]) -> str
             figures = {**figures, "centred_cosine_of_exact": figures["centred_cosine"]}
             rows.append([f"**{e.name}**", "forced", *_cells(figures, TEXTLESS_COLUMNS)])
         rows.append([f"**{e.name}**", "textless", *_cells(e.result["textless"], TEXTLESS_COLUMNS)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return table(header, rows, text_columns=2)
 
 
 def _cells(figures: dict[str, float | None], columns: dict[str, str] = COLUMNS) -> list[str]:
