@@ -29,6 +29,12 @@ def main() -> None:
         help="segment the aligner's guess instead of the transcripts",
     )
     parser.add_argument(
+        "--word_segments",
+        choices=("true", "false"),
+        default="false",
+        help="textless: one segment a guessed word instead of one a token of it",
+    )
+    parser.add_argument(
         "--max_token_duration", type=float, help="leave out utterances with a longer token (s)"
     )
     parser.add_argument(
@@ -47,6 +53,7 @@ def main() -> None:
         sample_rate=args.fs,
         prefix_space=args.prefix_space == "true",
         textless=args.textless == "true",
+        word_segments=args.word_segments == "true",
         max_token_duration=args.max_token_duration,
         min_score=args.min_score,
         max_pause=args.max_pause,

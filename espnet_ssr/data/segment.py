@@ -11,7 +11,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.align.alignment import Alignment, read_ctm
-from espnet_ssr.align.project import ProjectError, project_to_tokens
+from espnet_ssr.align.project import ProjectError, project_to_tokens, split_words
 from espnet_ssr.data.pause import NOTHING, find_cuts, shift_times
 from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
@@ -26,7 +26,9 @@ class SegmentOptions:
         sample_rate: of the audio, Hz.
         prefix_space: tokenize ``" " + text``, so that the first word has the token that it has
             anywhere else.
-        textless: segment what the aligner guessed instead of the transcripts.
+        textless: segment what the aligner guessed instead of the transcripts: ends, no tokens.
+        word_segments: textless, one segment a guessed word instead of one for each of its tokens. A
+            guess that is misspelt has more tokens than the right word.
         max_token_duration: leave out utterances with a longer token, seconds.
         min_score: leave out utterances whose mean word score is lower, on the aligner's scale.
         max_pause: of longer pauses only so much is kept, seconds; the rest is cut out.
@@ -36,6 +38,7 @@ class SegmentOptions:
     sample_rate: int = 16000
     prefix_space: bool = True
     textless: bool = False
+    word_segments: bool = False
     max_token_duration: float | None = None
     min_score: float | None = None
     max_pause: float | None = None
@@ -73,9 +76,11 @@ class Segmentation:
         }
 
     def write(self, folder: Path) -> None:
-        """Write ``token_id`` (ESPnet type text_int), ``token_end`` (text_float), ``dropped``."""
+        """Write ``token_id`` (ESPnet type text_int; not if textless), ``token_end`` (text_float),
+        ``dropped``."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_keyed(folder / "token_id", {k: _join(v) for k, v in self.token_id.items()})
+        if any(self.token_id.values()):
+            write_keyed(folder / "token_id", {k: _join(v) for k, v in self.token_id.items()})
         ends = {k: " ".join(f"{t:.3f}" for t in v) for k, v in self.token_end.items()}
         write_keyed(folder / "token_end", ends)
         if self.pause:
@@ -141,18 +146,20 @@ def _segment(
     tokenizer: PreTrainedTokenizerBase,
     options: SegmentOptions,
 ) -> tuple[list[int], list[float]]:
-    """Token ids and end times of one utterance; it is judged by what the cuts leave of it."""
+    """Token ids (none if textless) and end times of one utterance, which is judged by what the
+    cuts leave of it."""
     _check_score(words, options.min_score)
     text = f" {text}" if options.prefix_space else text
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids = encoded["input_ids"]
+    ids = [] if options.textless else encoded["input_ids"]
+    offsets = split_words(text) if options.word_segments else encoded["offset_mapping"]
     # Encoders differ by a frame at the end of an utterance: count on the fewest.
     (kept,) = shift_times(np.array([seconds]), np.array(cuts))
     frames = math.floor(kept * options.frame_rate) - 1
-    if len(ids) > frames:
-        raise DropUtterance("too_many_tokens", f"{len(ids)} tokens, {frames} frames")
+    if len(offsets) > frames:
+        raise DropUtterance("too_many_tokens", f"{len(offsets)} tokens, {frames} frames")
     try:
-        ends = project_to_tokens(text, encoded["offset_mapping"], words, parts)
+        ends = project_to_tokens(text, offsets, words, parts)
     except ProjectError as error:
         raise DropUtterance("mismatch", str(error)) from None
     longest = np.diff(shift_times(np.array(ends), np.array(cuts)), prepend=0.0).max()

@@ -139,8 +139,18 @@ def test_files(segmentation, tmp_path):
 
 def test_textless_segments_the_guess(segment, tokenizer):
     result = segment({"a": "something else", "b": "lo"}, words={"a": "hello he"}, textless=True)
-    assert tokenizer.convert_ids_to_tokens(result.token_id["a"]) == ["Ġ", "he", "llo", "Ġ", "he"]
+    assert result.token_id["a"] == []
+    assert result.token_end["a"] == pytest.approx([0.0, 0.18, 0.3, 0.3, 0.6])
     assert result.dropped["b"][0] == "not_aligned"
+
+
+def test_textless_segments_of_words(segment, tmp_path):
+    texts = {"a": "something else"}
+    result = segment(texts, words={"a": "hello he"}, textless=True, word_segments=True)
+    assert result.token_end["a"] == pytest.approx([0.3, 0.6])
+    result.write(tmp_path / "seg")
+    assert not (tmp_path / "seg" / "token_id").exists()
+    assert read_keyed(tmp_path / "seg" / "token_end") == {"a": "0.300 0.600"}
 
 
 def test_long_tokens_are_left_out(segment):

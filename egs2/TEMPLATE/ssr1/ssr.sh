@@ -43,6 +43,7 @@ align_args=           # further options of its training, e.g. "--max_epoch 30"
 num_units=0           # k-means units of the features for unity2; 0: the features themselves
 given=                # --aligner given: folder of TextGrid or MFA JSON files, or a CTM
 textless=false        # also cut test sets into segments without their transcripts
+textless_unit=word    # a segment for each guessed word, or for each token of the guess
 max_token_duration=   # leave out utterances with a longer token, in seconds (stage 5)
 min_score=            # leave out utterances whose mean word score is lower (stage 5)
 max_pause=            # cut longer pauses down to this, in seconds (stage 5); unset: keep them
@@ -94,6 +95,8 @@ cd "$(dirname "$0")" # where the link is, not where it leads: that is the recipe
 for name in train_set valid_set test_sets; do
     [ -n "${!name}" ] || die "--${name} is required"
 done
+[ "${textless_unit}" = word ] || [ "${textless_unit}" = token ] \
+    || die "--textless_unit must be word or token, not ${textless_unit}"
 for name in stage stop_stage nj ngpu num_nodes; do
     [[ ${!name} =~ ^[0-9]+$ || ${name}=${!name} == stage= ]] \
         || die "--${name} must be a number, not '${!name}'"

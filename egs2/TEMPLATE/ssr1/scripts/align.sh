@@ -96,15 +96,16 @@ align_set() {
 # segment_set SET TEXTLESS: LLM tokens of the set's transcripts (or of the aligner's guess) and their
 # segments.
 segment_set() {
-    local data=${dumpdir}/$1 suffix
+    local data=${dumpdir}/$1 suffix options=("${segment_options[@]}")
     suffix=$(textless_suffix "$2")
+    if [ "$2" = true ] && [ "${textless_unit}" = word ]; then options+=(--word_segments true); fi
     local align=${data}/${align_name}${suffix} folder=${data}/${seg_name}${suffix}
     local inputs=(llm="${llm}" frame_rate="${frame_rate}" fs="${fs}" prefix_space="${prefix_space}"
-        options="${segment_options[*]}"
+        options="${options[*]}"
         --files "${data}/text" "${data}/utt2num_samples" "${align}/word.ctm")
     begin "${folder}" "${inputs[@]}" || return 0
     "${python}" -m espnet_ssr.bin.ssr_segment --data_dir "${data}" --llm "${llm}" \
         --align_dir "${align}" --output_dir "${folder}" --frame_rate "${frame_rate}" --fs "${fs}" \
-        --prefix_space "${prefix_space}" --textless "$2" "${segment_options[@]}"
+        --prefix_space "${prefix_space}" --textless "$2" "${options[@]}"
     finish "${folder}" "${inputs[@]}"
 }
