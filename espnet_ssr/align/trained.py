@@ -33,8 +33,12 @@ def load_trained_aligner(model: str, device: str = "cpu") -> AbsAligner:
     folder = Path(model).parent
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     labels = load_labels(folder / LABELS_FILE)
-    network = build_network(config["aligner"], config["aligner_conf"], config["input_size"], labels)
-    _load_weights(network, model)
+    state = _read_weights(model)
+    conf = dict(config["aligner_conf"])
+    if conf.get("units") is not None:  # the file may be gone; the checkpoint has the centroids
+        conf["units"] = len(state["frame_input.centroids"])
+    network = build_network(config["aligner"], conf, config["input_size"], labels)
+    _load_weights(network, state, model)
     network.to(device).eval()
     if config["aligner"] == "unity2":
         return UnitY2Aligner(network, labels, config["frame_rate"], config["frame_offset"])
@@ -51,14 +55,18 @@ def build_network(
     )
 
 
-def _load_weights(network: torch.nn.Module, model: str) -> None:
-    """Take the weights of ``SSRAlignModel.network`` from a checkpoint of the model."""
+def _read_weights(model: str) -> dict[str, torch.Tensor]:
+    """Weights of ``SSRAlignModel.network`` from a checkpoint of the model."""
     try:
         state = torch.load(model, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RuntimeError(f"{model}: not a readable checkpoint ({error})") from error
+    return {key.removeprefix("network."): value for key, value in state.items()}
+
+
+def _load_weights(network: torch.nn.Module, state: dict[str, torch.Tensor], model: str) -> None:
     try:
-        network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+        network.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise RuntimeError(f"{model}: not of the config.yaml beside it: {reason}") from None

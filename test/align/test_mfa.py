@@ -213,7 +213,10 @@ def wait_for_a_call(corpus):
 
 def start(folder, *arguments, **variables):
     environment = {**os.environ, "PYTHONPATH": str(REPO), **variables}
-    return subprocess.Popen([sys.executable, *arguments], cwd=folder, env=environment)
+    # Where tests run in the background, Ctrl-C is ignored and children would inherit that.
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, *arguments], cwd=folder, env=environment
+    )
 
 
 def test_runs_of_the_standin_that_share_a_temporary_folder_break(corpus):
@@ -246,7 +249,7 @@ def test_interrupted_run_leaves_nothing_and_can_be_repeated(corpus):
     run = start(corpus, "-c", code, STANDIN_MFA_HOLD="never")
     wait_for_a_call(corpus)
     run.send_signal(signal.SIGINT)
-    assert run.wait() != 0
+    assert run.wait(30) != 0
     assert [p.name for p in (corpus / "align").iterdir()] == ["mfa.log"]
     # A run that was killed could not clear up.
     left = corpus / "align" / "mfa.tmp" / "corpus" / "s0"

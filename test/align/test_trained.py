@@ -98,3 +98,21 @@ def test_without_a_checkpoint(tmp_path):
 def test_unknown_options_are_refused():
     with pytest.raises(ValueError, match="aligner_conf: unknown option hiden_size; CTCNetwork"):
         build_network("ctc", {"hiden_size": 8}, 3, LABELS)
+
+
+def test_units_are_in_the_checkpoint(tmp_path):
+    centroids = tmp_path / "centroids.npy"
+    np.save(centroids, np.eye(5, 3, dtype=np.float32))
+    conf = {"hidden_size": 8, "units": str(centroids)}
+    network = build_network("unity2", conf, 3, LABELS)
+    config = {"aligner": "unity2", "aligner_conf": conf, "input_size": 3}
+    config |= {"frame_rate": 25.0, "frame_offset": 0.0}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    LABELS.save(tmp_path / LABELS_FILE)
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    torch.save(state, tmp_path / "model.pth")
+    centroids.unlink()
+    (aligned,) = load_trained_aligner(str(tmp_path / "model.pth")).align_batch(
+        [AlignUtterance("u", feats(40), "ab c")]
+    )
+    assert [span.label for span in aligned["word"].spans] == ["ab", "c"]
