@@ -65,7 +65,7 @@ class Row:
     def summary(self) -> dict:
         """The figures of the table and more."""
         total, aligned = (sum(r[key] for r in self.reports) for key in ("utterances", "aligned"))
-        costs = [r["cost"] for r in self.reports if r.get("cost")]
+        costs = [r["cost"] for r in self.reports if r["cost"]]
         audio, work = (sum(c[f"{kind}_seconds"] for c in costs) for kind in ("audio", "work"))
         return {
             "utterances": total,
@@ -128,7 +128,10 @@ def _read_row(folder: str, sets: Sequence[ComparedSet], reference: Words) -> Row
         file = data_dir / folder / "report.json"
         if not file.is_file():
             raise FileNotFoundError(f"no {file}: run stage 4 (ssr_align_report) for {data_dir}")
-        reports.append(json.loads(file.read_text(encoding="utf-8")))
+        report = json.loads(file.read_text(encoding="utf-8"))
+        if not report.keys() >= {"aligned", "suspicious_utterances", "cost"}:
+            raise ValueError(f"{file} is of another version: run stage 4 again (--stage 4)")
+        reports.append(report)
     words = _pool({s: read_ctm(s.data_dir / folder / "word.ctm") for s in sets})
     return Row(reports, compare_words(words, reference))
 

@@ -149,7 +149,8 @@ read -r -a encoder_options <<< "${encoder_conf}${encoder_model:+ model=${encoder
 read -r -a decode_options <<< "${inference_args}"
 sets="${train_set} ${valid_set} ${test_sets}"
 align_train_set=${align_train_set:-${train_set}}
-formatted_sets=${sets} # an aligner may be trained on a set of its own
+# An aligner may be trained on a set of its own.
+formatted_sets=${sets}
 [[ " ${sets} " == *" ${align_train_set} "* ]] || formatted_sets+=" ${align_train_set}"
 device=$("${gpu_inference}" && echo cuda || echo cpu)
 
