@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import kaldiio
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,11 +28,12 @@ from espnet_ssr.align import aligner_factory  # noqa: E402 (the path is set firs
 from espnet_ssr.align.abs import AbsAligner, AlignError, AlignUtterance  # noqa: E402
 from espnet_ssr.align.alignment import Alignment  # noqa: E402
 from espnet_ssr.align.metrics import normalise_word  # noqa: E402
+from espnet_ssr.align.run import read_signal  # noqa: E402
 from espnet_ssr.align.suspicious import find_suspicious  # noqa: E402
 from espnet_ssr.batching import length_buckets  # noqa: E402
 from espnet_ssr.bin.options import key_values  # noqa: E402
 from espnet_ssr.conf import build_from_conf  # noqa: E402
-from espnet_ssr.datadir import read_audio, read_keyed  # noqa: E402
+from espnet_ssr.datadir import read_keyed  # noqa: E402
 
 BATCH_SECONDS = 60
 HEADER = """
@@ -59,20 +59,13 @@ def read_corpus(data_dirs: Sequence[Path], signals_name: str) -> Corpus:
     return Corpus(signals, texts, {u: int(lengths[u]) for u in texts})
 
 
-def read_signal(signal: str, aligner: AbsAligner) -> np.ndarray:
-    """What the aligner takes: features or samples."""
-    if aligner.input == "feats":
-        return kaldiio.load_mat(signal)
-    return read_audio(signal, aligner.sample_rate)
-
-
 def align(aligner: AbsAligner, corpus: Corpus, texts: dict[str, str]) -> dict[str, Alignment]:
     """Words of the utterances that can be aligned with ``texts``."""
     words = {}
     max_samples = BATCH_SECONDS * aligner.sample_rate
     for batch in length_buckets(corpus.num_samples, max_samples):
         utterances = [
-            AlignUtterance(u, read_signal(corpus.signals[u], aligner), texts[u]) for u in batch
+            AlignUtterance(u, read_signal(aligner, u, corpus.signals), texts[u]) for u in batch
         ]
         for utt_id, levels in zip(batch, aligner.align_batch(utterances), strict=True):
             if not isinstance(levels, AlignError):

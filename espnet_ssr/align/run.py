@@ -47,7 +47,7 @@ def align_utterances(
         utterances = []
         for utt_id in batch:
             try:
-                signal = _read(aligner, utt_id, signals)
+                signal = read_signal(aligner, utt_id, signals)
             except AlignError as error:
                 results[utt_id] = error
             else:
@@ -68,7 +68,7 @@ def align_utterances(
     write_lines(folder / COST, [f"{seconds:.3f} {time.perf_counter() - started:.6f}"])
 
 
-def _read(aligner: AbsAligner, utt_id: str, signals: Mapping[str, str]) -> np.ndarray:
+def read_signal(aligner: AbsAligner, utt_id: str, signals: Mapping[str, str]) -> np.ndarray:
     """Samples or features; raises ``AlignError`` where there are none or they are no numbers."""
     if utt_id not in signals:
         raise AlignError("no_features", "it is in wav.scp, but has no features: extract them again")

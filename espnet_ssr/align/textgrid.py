@@ -149,7 +149,7 @@ def read_mfa_json(path: Path, utt_id: str) -> Levels:
 
 
 class _MalformedEntry(Exception):
-    pass
+    """An entry of a tier is not ``[begin, end, label]``; the message shows it."""
 
 
 def _json_interval(number: int, entry) -> _Interval:

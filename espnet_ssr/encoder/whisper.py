@@ -13,6 +13,7 @@ from transformers import AutoFeatureExtractor, WhisperConfig, WhisperModel
 
 from espnet_ssr.encoder.abs import AbsEncoder
 from espnet_ssr.pretrained import resolve_model
+from espnet_ssr.tensors import length_mask
 
 WINDOW_MEL_FRAMES = 3000  # 30 s, as many positions as Whisper knows
 
@@ -82,18 +83,13 @@ class WhisperEncoder(AbsEncoder):
         mel_lengths = torch.tensor([len(m) for m in mels], device=mels[0].device)
         x = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).transpose(1, 2)
         # An unpadded utterance meets the convolution's own zeros at its end; so must this one.
-        x = gelu(encoder.conv1(x)) * _mask(mel_lengths, x.size(2))[:, None]
+        x = gelu(encoder.conv1(x)) * length_mask(mel_lengths, x.size(2))[:, None]
         x = gelu(encoder.conv2(x)).transpose(1, 2)
         lengths = (mel_lengths + 1) // 2
         x = x + encoder.embed_positions.weight[: x.size(1)]
-        attention_mask = _mask(lengths, x.size(1))[:, None, None]
+        attention_mask = length_mask(lengths, x.size(1))[:, None, None]
         for layer in encoder.layers[: self.layer]:
             x = layer(x, attention_mask)
         if self.layer is None:
             x = encoder.layer_norm(x)
         return [frames[:n] for frames, n in zip(x, lengths.tolist(), strict=True)]
-
-
-def _mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
-    """``(B, size)``, True before each length."""
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
