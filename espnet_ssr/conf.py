@@ -15,7 +15,11 @@ def build_from_conf(class_: type, conf: dict[str, Any], option: str, **given):
         given: arguments that the task supplies; the user may not.
     """
     parameters = inspect.signature(class_).parameters
-    known = [name for name in parameters if name not in given]
+    known = [
+        name
+        for name, parameter in parameters.items()
+        if name not in given and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
     unknown = sorted(set(conf) - set(known))
     if unknown:
         raise ValueError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from espnet_ssr.tensors import length_mask
+
 
 @dataclass
 class ConnectorOutput:
@@ -15,7 +17,8 @@ class ConnectorOutput:
     Attributes:
         embeds: vectors ``(B, N, H)`` of the LLM's embedding width, zero after each length.
         lengths: ``(B,)`` vectors of each utterance.
-        losses: losses of the connector's own, by name (for example CIF's quantity loss).
+        losses: losses of the connector's own, by name (for example CIF's quantity loss), 0-d and
+            weighted by the connector's options: they are added to the training's loss as they are.
     """
 
     embeds: torch.Tensor
@@ -30,7 +33,8 @@ class AbsConnector(torch.nn.Module, ABC):
     """``forward`` needs ``token_end``."""
 
     token_aligned: bool = True
-    """Output ``i`` belongs to token ``i``, so that it can be distilled."""
+    """Told ``token_lengths``, it gives one vector a token, the ``i``-th for token ``i``: it can be
+    distilled."""
 
     output: torch.nn.Linear
     """The last layer, to the LLM's width ``H``."""
@@ -69,5 +73,27 @@ class AbsConnector(torch.nn.Module, ABC):
             feats_lengths: ``(B,)`` in frames.
             token_end: index ``(B, M)`` of the last frame of each token's segment, strictly
                 increasing up to ``token_lengths``; what comes after that is ignored.
-            token_lengths: ``(B,)`` in tokens.
+            token_lengths: ``(B,)`` in tokens. A connector that needs no segmentation decides by
+                itself how many vectors it gives if it is not told.
         """
+
+    def match(
+        self,
+        vectors: torch.Tensor,
+        lengths: torch.Tensor,
+        targets: torch.Tensor,
+        token_lengths: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Which vector is compared with which token in distillation: here the ``i``-th with the
+        ``i``-th.
+
+        Args:
+            vectors: ``(B, N, H)`` and ``lengths``: ``(B,)``, as ``forward`` gave them.
+            targets: embeddings ``(B, M, H)`` of the tokens and ``token_lengths``: ``(B,)``; both
+                sides less the mean embedding.
+
+        Returns:
+            of each pair the utterance, the vector and the token, each ``(P,)``.
+        """
+        utterance, token = length_mask(token_lengths, targets.size(1)).nonzero(as_tuple=True)
+        return utterance, token, token

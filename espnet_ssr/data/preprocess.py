@@ -1,4 +1,4 @@
-"""Last look at an example before it goes into a batch."""
+"""Last changes to an example, and a last look at it, before it goes into a batch."""
 
 from __future__ import annotations
 
@@ -8,19 +8,36 @@ from espnet_ssr.data.pause import cut_pauses
 
 
 class PrepareExample:
-    """ESPnet's ``preprocess_fn`` for connectors: pauses cut if that was asked for, then checked.
+    """ESPnet's ``preprocess_fn`` for connectors: pauses cut if that was asked for, boundaries of
+    segments moved in training, then checked.
 
     Args:
         frame_rate: of ``feats``, Hz; sample_rate: of ``speech``, Hz.
+        jitter: standard deviation in seconds of what the ends of segments are moved by.
     """
 
-    def __init__(self, frame_rate: float, sample_rate: int):
+    def __init__(self, frame_rate: float, sample_rate: int, jitter: float = 0.0):
         self._rates = frame_rate, sample_rate
+        self._jitter = jitter
 
     def __call__(self, utt_id: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if "pause" in data:
             data = cut_pauses(data, *self._rates)
+        if self._jitter and "token_end" in data:
+            data = {**data, "token_end": jitter_ends(data["token_end"], self._jitter)}
         return check_example(utt_id, data)
+
+
+def jitter_ends(ends: np.ndarray, deviation: float) -> np.ndarray:
+    """Move the ends ``(M,)`` of segments by normal noise: what boundaries without a transcript are
+    like.
+
+    The order of the segments stays, and so does the end of the last one. The noise is NumPy's
+    global one, which ESPnet seeds anew in every epoch and worker.
+    """
+    noise = np.random.normal(0.0, deviation, len(ends)).astype(ends.dtype)
+    noise[-1:] = 0
+    return np.sort(np.clip(ends + noise, 0, ends[-1:].sum()))
 
 
 def check_example(utt_id: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

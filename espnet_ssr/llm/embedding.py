@@ -114,10 +114,16 @@ class EmbeddingSpace(torch.nn.Module):
 
     def nearest(self, vectors: torch.Tensor, chunk: int = 1024) -> torch.Tensor:
         """Token id ``(S,)`` of the embedding with the largest centred cosine to each vector."""
-        ids = [self._scores(part).argmax(-1) for part in vectors.split(chunk)]
+        ids = [self.centred_cosines(part).argmax(-1) for part in vectors.split(chunk)]
         return torch.cat(ids) if ids else vectors.new_zeros(0, dtype=torch.long)
 
-    def _scores(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Centred cosines ``(S, V)``; without a centred copy of the matrix in memory."""
+    def centred_cosines(
+        self, vectors: torch.Tensor, ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Centred cosines of vectors ``(S, H)`` with all embeddings ``(S, V)``, or with those of
+        tokens ``(C,)`` only; without a centred copy of the matrix in memory."""
+        matrix, inverse_norm = self.matrix, self.inverse_norm
+        if ids is not None:
+            matrix, inverse_norm = matrix[ids], inverse_norm[ids]
         centred = normalize(vectors - self.mean, dim=-1)
-        return (centred @ self.matrix.T - (centred @ self.mean)[:, None]) * self.inverse_norm
+        return (centred @ matrix.T - (centred @ self.mean)[:, None]) * inverse_norm

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -128,9 +129,43 @@ def test_sizes_and_rate_of_extracted_features(tiny_llm):
 
 
 def test_options_of_the_loss_arrive(tiny_llm):
-    options = ["--input_size", "8", "--model_conf", "cosine_weight=0.5"]
-    model = SSRDistillTask.build_model(parse(tiny_llm, *options))
-    assert (model.cosine_weight, model.mse_weight) == (0.5, 1.0)
+    options = ["--input_size", "8", "--model_conf", "losses.info_nce=0.5"]
+    options += ["--model_conf", "losses.mse=0", "--model_conf", "temperature=0.2"]
+    objective = SSRDistillTask.build_model(parse(tiny_llm, *options)).objective
+    assert objective.weights == {"info_nce": 0.5}
+    assert objective.temperature == 0.2
+
+
+def test_masks_never_warp_time(tiny_llm):
+    options = ["--input_size", "8", "--specaug_conf", "time_mask_width_range=[0,5]"]
+    specaug = SSRDistillTask.build_model(parse(tiny_llm, *options)).specaug
+    assert specaug.time_warp is None
+    assert specaug.time_mask.mask_width_range == [0, 5]
+    with pytest.raises(ValueError, match="specaug_conf: unknown option apply_time_warp"):
+        SSRDistillTask.build_model(
+            parse(tiny_llm, *options, "--specaug_conf", "apply_time_warp=true")
+        )
+
+
+def test_boundaries_are_moved_in_training_only(tiny_llm):
+    args = parse(tiny_llm, "--input_size", "8", "--jitter", "0.1")
+    data = {"token_end": np.arange(1.0, 9.0)}
+    moved = SSRDistillTask.build_preprocess_fn(args, train=True)("utt", data)["token_end"]
+    kept = SSRDistillTask.build_preprocess_fn(args, train=False)("utt", data)["token_end"]
+    assert not np.array_equal(moved, data["token_end"])
+    np.testing.assert_array_equal(kept, data["token_end"])
+
+
+def test_number_of_parameters_is_held_to_the_config(tiny_llm):
+    options = ["--input_size", "8", "--trainable_parameters"]
+    number = sum(
+        p.numel()
+        for p in SSRDistillTask.build_model(parse(tiny_llm, *options[:2])).parameters()
+        if p.requires_grad
+    )
+    SSRDistillTask.build_model(parse(tiny_llm, *options, str(number)))
+    with pytest.raises(ValueError, match=f"has {number} trainable .* says .*: {2 * number}"):
+        SSRDistillTask.build_model(parse(tiny_llm, *options, str(2 * number)))
 
 
 def test_data_names():

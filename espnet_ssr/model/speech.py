@@ -1,0 +1,89 @@
+"""What models with a connector share: from features or audio to vectors."""
+
+from __future__ import annotations
+
+import torch
+from espnet2.asr.specaug.specaug import SpecAug
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+
+from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.segments import seconds_to_frames
+from espnet_ssr.encoder.abs import AbsEncoder
+from espnet_ssr.train.checkpoint import TrainedWeightsMixin
+
+
+class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
+    """Encoder, masks and connector.
+
+    Args:
+        connector: what is trained.
+        encoder: encodes ``speech`` on the fly; None when ``feats`` were extracted beforehand.
+        frame_rate: frames a second of the features.
+        specaug: masks features in training; without time warping, which would move them away from
+            their segments.
+    """
+
+    def __init__(
+        self,
+        connector: AbsConnector,
+        encoder: AbsEncoder | None,
+        frame_rate: float,
+        specaug: SpecAug | None = None,
+    ):
+        super().__init__()
+        self.connector = connector
+        self.encoder = encoder
+        self.frame_rate = frame_rate
+        self.specaug = specaug
+
+    def connect(
+        self,
+        token_end: torch.Tensor | None,
+        token_lengths: torch.Tensor | None,
+        **batch: torch.Tensor,
+    ) -> ConnectorOutput:
+        """Vectors of a batch.
+
+        Args:
+            token_end: end times ``(B, M)`` in seconds; None for connectors that do without.
+            token_lengths: ``(B,)``; None where the connector shall decide how many.
+            batch: see ``encode``.
+        """
+        feats, feats_lengths = self.encode(**batch)
+        if self.training and self.specaug is not None:
+            feats, feats_lengths = self.specaug(feats, feats_lengths)
+        frames = None
+        if self.connector.needs_segmentation:
+            frames = seconds_to_frames(token_end, token_lengths, feats_lengths, self.frame_rate)
+        return self.connector(feats, feats_lengths, frames, token_lengths)
+
+    def connect_one(
+        self, feats: torch.Tensor, token_end: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Vectors ``(N, H)`` of one utterance.
+
+        Inputs may be on any device; the vectors are on the CPU.
+
+        Args:
+            feats: ``(T, D)``.
+            token_end: last frames ``(M,)``, of which a connector that needs no segmentation takes
+                the number only; None: it decides by itself how many vectors there are.
+        """
+        device = self.connector.output.weight.device
+        token_lengths = None
+        if token_end is not None:
+            token_lengths = torch.tensor([len(token_end)], device=device)
+            token_end = token_end[None].to(device)
+        feats_lengths = torch.tensor([len(feats)], device=device)
+        output = self.connector(feats[None].to(device), feats_lengths, token_end, token_lengths)
+        return output.embeds[0, : int(output.lengths)].cpu()
+
+    def encode(self, feats=None, feats_lengths=None, speech=None, speech_lengths=None, **_):
+        """Frame features ``(B, T, D)`` and lengths: ``feats``, or ``speech (B, N)`` encoded."""
+        if feats is not None:
+            return feats, feats_lengths
+        return self.encoder(speech, speech_lengths)
+
+    def collect_feats(self, **batch) -> dict[str, torch.Tensor]:
+        """Nothing to collect: the connector normalises its input itself."""
+        return {}
