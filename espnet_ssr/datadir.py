@@ -111,9 +111,13 @@ def combine_data_dirs(sources: Iterable[Path], path: Path) -> int:
     """Make one data directory of several; returns the number of utterances.
 
     Raises:
-        ValueError: an utterance or recording is in two of them, or only some have ``segments``.
+        ValueError: an utterance or recording is in two of them, only some have ``segments``, or one
+            has copies at other speeds.
     """
     sources = list(sources)
+    for source in sources:
+        if (source / "utt2speed").exists():
+            raise ValueError(f"{source} has copies at other speeds: combine sets before stage 2")
     names = ["wav.scp", "text", "utt2spk"]
     with_segments = [source for source in sources if (source / "segments").exists()]
     if with_segments and len(with_segments) < len(sources):

@@ -96,6 +96,51 @@ def plot_error_curves(path: Path, errors: dict[str, np.ndarray], title: str) -> 
     _save(figure, path)
 
 
+def plot_panels(
+    path: Path,
+    points: dict[str, list[dict[str, float]]],
+    x_names: Sequence[str],
+    y_names: Sequence[str],
+    title: str,
+    levels: dict[str, dict[str, float]],
+) -> None:
+    """Every figure of ``y_names`` against every one of ``x_names``, a panel each.
+
+    Args:
+        points: ``{row: [{figure: value}]}``, a marker an item of the list; what lacks a figure is
+            left out of its panels.
+        levels: ``{y name: {label: value}}``, dashed lines across its panels.
+    """
+    shape = (len(y_names), len(x_names))
+    figure, axes = pyplot.subplots(
+        *shape, figsize=(4.2 * shape[1], 3.6 * shape[0]), sharex="col", sharey="row", squeeze=False
+    )
+    for y_name, row in zip(y_names, axes, strict=True):
+        row[0].set_ylabel(y_name)
+        for x_name, axis in zip(x_names, row, strict=True):
+            _draw_points(axis, points, x_name, y_name)
+            axis.grid(alpha=0.3)
+            for label, value in levels.get(y_name, {}).items():
+                axis.axhline(value, color="gray", linestyle="--", linewidth=0.8)
+                axis.annotate(label, (0.01, value), xycoords=("axes fraction", "data"), fontsize=7)
+    for x_name, axis in zip(x_names, axes[-1], strict=True):
+        axis.set_xlabel(x_name)
+    axes[0, -1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.suptitle(title)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _draw_points(axis, points: dict[str, list[dict[str, float]]], x_name: str, y_name: str) -> None:
+    """A colour and a marker a row, the same in every panel."""
+    markers = "osD^vPX*<>"
+    for i, (row, items) in enumerate(points.items()):
+        shown = [(p[x_name], p[y_name]) for p in items if x_name in p and y_name in p]
+        x, y = zip(*shown, strict=True) if shown else ((), ())
+        marker = markers[(i + i // 10) % len(markers)]
+        axis.plot(x, y, linestyle="none", marker=marker, color=f"C{i % 10}", label=row)
+
+
 def _save(figure, path: Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

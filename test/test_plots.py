@@ -7,7 +7,13 @@ import pytest
 from matplotlib import pyplot
 
 from espnet_ssr.align.alignment import Span
-from espnet_ssr.plots import plot_alignment, plot_bars, plot_error_curves, plot_histogram
+from espnet_ssr.plots import (
+    plot_alignment,
+    plot_bars,
+    plot_error_curves,
+    plot_histogram,
+    plot_panels,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 RATE = 16000
@@ -100,6 +106,29 @@ def test_error_curves(tmp_path, figures):
     axis = figures[0].axes[0]
     assert axis.lines[0].get_xydata().tolist() == [[10, 0.25], [20, 0.5], [30, 0.75], [500, 1]]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["hmm", "ctc"]
+
+
+def test_panels(tmp_path, figures):
+    points = {
+        "ssr": [{"rate": 2.0, "nats": 1.0, "size": 4.0}, {"rate": 3.0, "nats": 2.0}],
+        "stack": [{"rate": 12.0, "nats": 1.5, "accuracy": 0.5}],
+        "not trained": [],
+    }
+    names = {"x_names": ["rate", "size"], "y_names": ["nats", "accuracy"]}
+    levels = {"nats": {"text": 0.25}}
+    plot_panels(tmp_path / "new" / "a.png", points, **names, title="test", levels=levels)
+    check_png(tmp_path / "new" / "a.png")
+    drawn = [[line.get_xydata().tolist() for line in axis.lines] for axis in figures[0].axes]
+    level = [[0.0, 0.25], [1.0, 0.25]]
+    assert drawn == [
+        [[[2, 1], [3, 2]], [[12, 1.5]], [], level],
+        [[[4, 1]], [], [], level],  # what lacks a figure is not drawn
+        [[], [[12, 0.5]], []],
+        [[], [], []],
+    ]
+    # A row looks alike in all panels, and every row is in the legend.
+    assert len({axis.lines[1].get_color() for axis in figures[0].axes}) == 1
+    assert [t.get_text() for t in figures[0].axes[1].get_legend().get_texts()] == list(points)
 
 
 def test_failed_write_leaves_old_picture(tmp_path, monkeypatch):

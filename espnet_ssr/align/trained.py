@@ -30,6 +30,16 @@ def load_trained_aligner(model: str, device: str = "cpu") -> AbsAligner:
         model: a checkpoint of ``ssr_align_train``; beside it ``config.yaml`` and ``labels.json``.
         device: a torch device.
     """
+    network, labels, config = load_trained_network(model)
+    network.to(device)
+    if config["aligner"] == "unity2":
+        return UnitY2Aligner(network, labels, config["frame_rate"], config["frame_offset"])
+    posteriors = NetworkPosteriors(network)
+    return CTCAligner(posteriors, labels, config["frame_rate"], config["frame_offset"])
+
+
+def load_trained_network(model: str) -> tuple[CTCNetwork | UnitY2Network, AbsLabels, dict]:
+    """The network of a training, in eval mode, its labels, and the training's config."""
     folder = Path(model).parent
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     labels = load_labels(folder / LABELS_FILE)
@@ -39,11 +49,7 @@ def load_trained_aligner(model: str, device: str = "cpu") -> AbsAligner:
         conf["units"] = len(state["frame_input.centroids"])
     network = build_network(config["aligner"], conf, config["input_size"], labels)
     _load_weights(network, state, model)
-    network.to(device).eval()
-    if config["aligner"] == "unity2":
-        return UnitY2Aligner(network, labels, config["frame_rate"], config["frame_offset"])
-    posteriors = NetworkPosteriors(network)
-    return CTCAligner(posteriors, labels, config["frame_rate"], config["frame_offset"])
+    return network.eval(), labels, config
 
 
 def build_network(

@@ -8,10 +8,12 @@ from __future__ import annotations
 import torch
 
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.mlp import feedforward
 from espnet_ssr.connector.segments import (
     cumulative_frames,
     segment_means,
     segment_starts,
+    unpack_segments,
 )
 from espnet_ssr.tensors import length_mask
 
@@ -36,7 +38,7 @@ class MeanConnector(AbsConnector):
         output_size: int,
         parts: int = 3,
         neighbours: int = 1,
-        hidden_size: int = 1024,
+        hidden_size: int = 960,
         num_layers: int = 2,
         dropout_rate: float = 0.3,
     ):
@@ -44,25 +46,19 @@ class MeanConnector(AbsConnector):
         self.parts = parts
         self.neighbours = neighbours
         width = (input_size * parts + 1) * (2 * neighbours + 1)
-        layers: list[torch.nn.Module] = [torch.nn.LayerNorm(width), torch.nn.Dropout(dropout_rate)]
-        for _ in range(num_layers):
-            layers += [torch.nn.Linear(width, hidden_size), torch.nn.GELU()]
-            layers += [torch.nn.Dropout(dropout_rate)]
-            width = hidden_size
-        self.mlp = torch.nn.Sequential(*layers)
+        self.mlp, width = feedforward(width, hidden_size, num_layers, dropout_rate)
         self.output = torch.nn.Linear(width, output_size)
 
     def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.forward``."""
         mask = length_mask(token_lengths, token_end.size(1))
-        # Rows after the last token repeat a valid index, so that they can be gathered.
+        # After the last token there is a valid index, so that it can be gathered.
         token_end = token_end.where(mask, 0)
-        start = segment_starts(token_end).where(mask, 0)
-        segments = torch.cat(list(self._part_means(feats, start, token_end)), dim=-1)
-        segments = segments * mask[..., None]
+        means = self._part_means(feats, segment_starts(token_end), token_end)
+        segments = torch.cat(list(means), dim=-1).where(mask[..., None], 0)
         around = torch.cat([_shift(segments, k) for k in self._offsets()], dim=-1)
-        embeds = self.output(self.mlp(around)) * mask[..., None]
-        return ConnectorOutput(embeds, token_lengths)
+        vectors = self.output(self.mlp(around[mask]))
+        return ConnectorOutput(unpack_segments(vectors, token_lengths), token_lengths)
 
     def _offsets(self) -> range:
         return range(-self.neighbours, self.neighbours + 1)

@@ -1,9 +1,12 @@
 """Segments as frame indices: from times, into packed batches, into means.
 
-Segment ``j`` covers the frames ``end[j - 1] + 1 ... end[j]`` (segment 0 starts at frame 0).
+Segment ``j`` covers the frames ``end[j - 1] + 1 ... end[j]`` (segment 0 starts at frame 0). Where
+that is no frame at all, ``end[j] == end[j - 1]``, it is taken to hold the frame at its end.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 
@@ -44,41 +47,76 @@ def seconds_to_frames(
 
 
 def segment_starts(token_end: torch.Tensor) -> torch.Tensor:
-    """First frame ``(B, M)`` of each segment."""
-    return torch.nn.functional.pad(token_end[:, :-1] + 1, (1, 0))
+    """First frame ``(B, M)`` of each segment; that of an empty one is the frame at its end."""
+    start = torch.nn.functional.pad(token_end[:, :-1] + 1, (1, 0))
+    return torch.minimum(start, token_end)
 
 
-def pack_segments(
-    feats: torch.Tensor, token_end: torch.Tensor, token_lengths: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Index each segment's frames in a row of its own.
+class Rows(NamedTuple):
+    """Rows of consecutive states ``first ... first + length - 1`` of packed states ``(P, ...)``.
+
+    Attributes:
+        first: ``(R,)`` index of each row's first state.
+        lengths: ``(R,)`` states in each row.
+    """
+
+    first: torch.Tensor
+    lengths: torch.Tensor
+
+    @classmethod
+    def packed(cls, lengths: torch.Tensor) -> Rows:
+        """Rows that lie one behind the other."""
+        return cls(lengths.cumsum(0) - lengths, lengths)
+
+    @property
+    def last(self) -> torch.Tensor:
+        """``(R,)`` index of each row's last state."""
+        return self.first + self.lengths - 1
+
+    def take(self, rows: torch.Tensor) -> Rows:
+        """Some of the rows."""
+        return Rows(self.first[rows], self.lengths[rows])
+
+    def members(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Index ``(N,)`` of each row's states, row by row, and the row ``(N,)`` of each."""
+        row = torch.repeat_interleave(self.lengths)
+        shift = self.first - Rows.packed(self.lengths).first
+        return torch.arange(len(row), device=row.device) + shift[row], row
+
+    def padded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Index ``(R, L)`` of each row's states, its last one repeated, and True where it is not
+        a repetition."""
+        offset = torch.arange(int(self.lengths.max()), device=self.first.device)
+        index = self.first[:, None] + torch.minimum(offset, self.lengths[:, None] - 1)
+        return index, length_mask(self.lengths, len(offset))
+
+
+def pack_segments(token_end: torch.Tensor, token_lengths: torch.Tensor, num_frames: int) -> Rows:
+    """All segments ``(S,)`` of a batch, utterance by utterance, as rows of its frames ``(B * T,)``.
 
     Args:
-        feats: ``(B, T, D)``; token_end: ``(B, M)``; token_lengths: ``(B,)``.
-
-    Returns:
-        the position ``(S,)`` of each segment's first frame in ``feats.flatten(0, 1)``, where
-        ``S`` is the sum of ``token_lengths`` (utterance by utterance), and the segments'
-        lengths ``(S,)`` in frames.
+        token_end: ``(B, M)``; token_lengths: ``(B,)``.
+        num_frames: ``T``, frames of an utterance with its padding.
     """
     mask = length_mask(token_lengths, token_end.size(1))
     start, end = segment_starts(token_end)[mask], token_end[mask]
-    utterance = torch.arange(feats.size(0), device=feats.device)[:, None].expand_as(mask)[mask]
-    return utterance * feats.size(1) + start, end - start + 1
+    utterance = torch.repeat_interleave(token_lengths)
+    return Rows(utterance * num_frames + start, end - start + 1)
 
 
 def bucket_by_length(lengths: torch.Tensor, growth: float = 1.4) -> list[torch.Tensor]:
-    """Indices of the segments in each bucket, shortest bucket first.
+    """Indices of the segments in each bucket, shortest bucket first; none of those of length 0.
 
     The longest of a bucket is at most ``growth`` times its shortest (or one frame longer): one
     long pause must not pad every segment of a batch to its own length.
     """
-    edges, edge = [], 1
-    while edge < int(lengths.max()):
+    edges, edge = [0], 1
+    longest = int(lengths.max()) if len(lengths) else 0
+    while edge < longest:
         edges.append(edge)
         edge = max(edge + 1, int(edge * growth))
     bucket = torch.bucketize(lengths, torch.tensor(edges, device=lengths.device))
-    return [torch.nonzero(bucket == b).squeeze(1) for b in bucket.unique().tolist()]
+    return [torch.nonzero(bucket == b).squeeze(1) for b in bucket.unique().tolist() if b > 0]
 
 
 def unpack_segments(packed: torch.Tensor, token_lengths: torch.Tensor) -> torch.Tensor:

@@ -1,25 +1,25 @@
 """The SSR connector (arXiv 2410.00168, section 3; its cousin STAR, github steventan0110/STAR).
 
-A linear layer, a causal Transformer, its state at the last frame of each segment, a linear layer
-to the LLM's width. With ``attention: block`` a frame sees the frames before it in its own
-segment (the paper's blockwise mask); with ``attention: causal`` all frames before it.
+A linear layer, a causal Transformer, one state or a sum of states of each segment, a linear layer
+to the LLM's width. With ``attention: causal`` a frame sees all frames before it; with ``attention:
+block`` those before it in its own segment (the paper's blockwise mask) and, with ``context: k``, in
+the ``k`` segments before.
 
 Differences from the paper: pre-norm layers, layer norm on the input, sinusoidal positions that
-count from the segment's start in block attention.
+count from the segment's start in block attention; contexts and poolings.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from torch.nn.functional import scaled_dot_product_attention
 
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.segments import (
-    bucket_by_length,
-    pack_segments,
-    unpack_segments,
-)
-from espnet_ssr.tensors import length_mask, sinusoids
+from espnet_ssr.connector.pooling import POOLINGS
+from espnet_ssr.connector.segments import Rows, pack_segments, unpack_segments
+from espnet_ssr.connector.transformer import PackedAttention, TransformerLayer
+from espnet_ssr.tensors import sinusoids
 
 # At full scale the positions are larger than the projected features and drown them at first, which
 # a small corpus does not forgive.
@@ -33,10 +33,16 @@ class SSRConnector(AbsConnector):
         input_size: width ``D`` of a frame.
         output_size: width ``H`` of the LLM's embeddings.
         attention: ``block`` or ``causal``, see above.
+        context: segments before its own that a frame sees too, in every layer; block only.
+        pooling: what is taken of a segment: the state at its ``last`` frame (the paper), the
+            ``mean`` of its states, their mean weighted by a learned score (``attention``), or what
+            a learned query finds in them (``cross``, cross-attention with ``num_heads`` heads).
+        positions: count from the start of the ``segment`` or of the ``utterance``; None means
+            segment for block, utterance for causal attention.
         hidden_size: width of the Transformer (the paper: the LLM's).
         num_layers: Transformer layers.
         num_heads: attention heads.
-        feedforward_size: width inside the feed-forward layers; None means 4 * hidden_size.
+        feedforward_size: width inside the feed-forward layers.
         dropout_rate: on the input of the Transformer and on each residual branch.
     """
 
@@ -45,107 +51,115 @@ class SSRConnector(AbsConnector):
         input_size: int,
         output_size: int,
         attention: str = "block",
-        hidden_size: int = 256,
-        num_layers: int = 4,
-        num_heads: int = 4,
-        feedforward_size: int | None = None,
-        dropout_rate: float = 0.2,
+        context: int = 0,
+        pooling: str = "last",
+        positions: str | None = None,
+        hidden_size: int = 512,
+        num_layers: int = 2,
+        num_heads: int = 8,
+        feedforward_size: int = 1024,
+        dropout_rate: float = 0.3,
     ):
         super().__init__()
-        if attention not in ("block", "causal"):
-            raise ValueError(f"attention must be 'block' or 'causal', not {attention!r}")
         self.attention = attention
+        self.context = context
+        self.positions = positions or ("segment" if attention == "block" else "utterance")
+        self._check_options(pooling)
         self.input = torch.nn.Sequential(
             torch.nn.LayerNorm(input_size), torch.nn.Linear(input_size, hidden_size)
         )
         self.dropout = torch.nn.Dropout(dropout_rate)
         self.layers = torch.nn.ModuleList(
-            CausalLayer(hidden_size, num_heads, feedforward_size or 4 * hidden_size, dropout_rate)
+            TransformerLayer(hidden_size, num_heads, feedforward_size, dropout_rate)
             for _ in range(num_layers)
         )
         self.norm = torch.nn.LayerNorm(hidden_size)
+        self.pooling = None if pooling == "last" else POOLINGS[pooling](hidden_size, num_heads)
         self.output = torch.nn.Linear(hidden_size, output_size)
+
+    def _check_options(self, pooling: str) -> None:
+        for name, value, known in (
+            ("attention", self.attention, ("block", "causal")),
+            ("positions", self.positions, ("segment", "utterance")),
+            ("pooling", pooling, ("last", *POOLINGS)),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        if self.context < 0 or (self.context and self.attention == "causal"):
+            raise ValueError(
+                f"context {self.context}: it counts segments, and causal attention sees them all"
+            )
 
     def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.forward``."""
-        mask = length_mask(token_lengths, token_end.size(1))
+        source = pack_segments(token_end, token_lengths, feats.size(1))
         if self.attention == "block":
-            states = self._block_states(feats, token_end, token_lengths)
+            packed = _pack_blocks(source, token_lengths, self.context)
         else:
-            # Rows after the last token read out frame 0, which is thrown away.
-            states = self.transform(feats, token_end.where(mask, 0))[mask]
-        embeds = unpack_segments(self.output(self.norm(states)), token_lengths)
-        return ConnectorOutput(embeds, token_lengths)
-
-    def _block_states(self, feats, token_end, token_lengths):
-        """State ``(S, d)`` at each segment's last frame, one segment a row of the Transformer."""
-        first, lengths = pack_segments(feats, token_end, token_lengths)
-        frames = feats.flatten(0, 1)
-        buckets = bucket_by_length(lengths)
-        states = []
-        for rows in buckets:
-            last = lengths[rows, None] - 1
-            # Short rows end with copies of their last frame, which nothing that is read sees.
-            offset = torch.minimum(torch.arange(int(last.max()) + 1, device=feats.device), last)
-            states.append(self.transform(frames[first[rows, None] + offset], last).squeeze(1))
-        return torch.cat(states)[torch.cat(buckets).argsort()]
-
-    def transform(self, frames: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Causal Transformer over each row ``(R, L, D)``, read out at ``positions`` ``(R, Q)``.
-
-        Returns ``(R, Q, d)``. Padding comes after the frames that are read out and attention
-        looks back only, so no mask is needed beside the causal one.
-        """
-        x = self.input(frames)
-        _, length, size = x.shape
-        x = self.dropout(x + POSITION_SCALE * sinusoids(length, size, x.device, x.dtype))
+            packed = _pack_utterances(source, token_lengths, feats.size(1))
+        x = self._embed(feats, packed)
+        attend = PackedAttention(packed.seen, packed.rows)
         for layer in self.layers[:-1]:
-            x = layer(x)
-        return self.layers[-1](x, positions)
+            x = layer(x, attend)
+        if self.pooling is None:
+            last = packed.segments.last
+            attend = PackedAttention(packed.seen, packed.ends, last)
+            vectors = self.norm(self.layers[-1](x, attend, last))
+        else:
+            vectors = self.pooling(self.norm(self.layers[-1](x, attend)), packed.segments)
+        return ConnectorOutput(unpack_segments(self.output(vectors), token_lengths), token_lengths)
+
+    def _embed(self, feats: torch.Tensor, packed: _Packed) -> torch.Tensor:
+        """What the Transformer reads ``(P, d)``: frames, projected, and their positions."""
+        x = self.input(feats.flatten(0, 1).index_select(0, packed.frames))
+        if self.positions == "utterance":
+            position = packed.frames % feats.size(1)
+        else:
+            place = torch.arange(len(x), device=x.device)
+            first, last = packed.segments.first, packed.segments.last
+            position = place - first[torch.bucketize(place, last)]
+        # Padded by a zero, as nothing has no largest.
+        size = int(torch.nn.functional.pad(position, (0, 1)).max()) + 1
+        table = POSITION_SCALE * sinusoids(size, x.size(1), x.device, x.dtype)
+        return self.dropout(x + table.index_select(0, position))
 
 
-class CausalLayer(torch.nn.Module):
-    """Pre-norm Transformer layer with causal self-attention."""
+class _Packed(NamedTuple):
+    """The frames of a batch that are used, without padding, and how they belong together."""
 
-    def __init__(self, size: int, num_heads: int, feedforward_size: int, dropout_rate: float):
-        super().__init__()
-        self.num_heads = num_heads
-        self.attention_norm = torch.nn.LayerNorm(size)
-        self.query = torch.nn.Linear(size, size)
-        self.key_value = torch.nn.Linear(size, 2 * size)
-        self.attention_output = torch.nn.Linear(size, size)
-        self.feedforward = torch.nn.Sequential(
-            torch.nn.LayerNorm(size),
-            torch.nn.Linear(size, feedforward_size),
-            torch.nn.GELU(),
-            torch.nn.Dropout(dropout_rate),
-            torch.nn.Linear(feedforward_size, size),
-        )
-        self.dropout = torch.nn.Dropout(dropout_rate)
-        # Attention starts as the mean of what a frame sees: the right first guess for a segment.
-        torch.nn.init.zeros_(self.query.weight)
+    frames: torch.Tensor
+    """``(P,)`` place of each in the batch's frames ``(B * T,)``."""
+    segments: Rows
+    """``(S,)`` frames of each segment."""
+    seen: Rows
+    """``(R,)`` rows that attention stays in: of segments with their context, or of utterances."""
+    rows: Rows | None
+    """``(R,)`` frames that attend to each of these rows; None: the row itself."""
+    ends: Rows
+    """``(R,)`` which of the ``S`` segments end in each of these rows."""
 
-    def forward(self, x: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
-        """``(R, L, d)`` -> ``(R, L, d)``, or ``(R, Q, d)`` at ``positions`` ``(R, Q)`` only.
 
-        The last layer of a connector is read out at a few positions: the rest of its output
-        would be computed for nothing.
-        """
-        normed = self.attention_norm(x)
-        key, value = self._heads(self.key_value(normed)).chunk(2, dim=-1)
-        mask = None
-        if positions is not None:
-            index = positions[..., None].expand(-1, -1, x.size(-1))
-            x, normed = x.gather(1, index), normed.gather(1, index)
-            frame = torch.arange(key.size(2), device=x.device)
-            mask = (frame <= positions[..., None])[:, None]
-        query = self._heads(self.query(normed))
-        attended = scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None
-        )
-        x = x + self.dropout(self.attention_output(attended.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.feedforward(x))
+def _pack_blocks(source: Rows, token_lengths: torch.Tensor, context: int) -> _Packed:
+    """Segments one behind the other; ``source``: where they lie in the batch's frames."""
+    segments = Rows.packed(source.lengths)
+    ends = Rows.packed(torch.ones_like(source.lengths))
+    frames, _ = source.members()
+    if not context:
+        return _Packed(frames, segments, segments, None, ends)
+    utterance = torch.repeat_interleave(token_lengths)
+    earliest = torch.maximum(ends.first - context, Rows.packed(token_lengths).first[utterance])
+    first = segments.first[earliest]
+    seen = Rows(first, segments.last - first + 1)
+    return _Packed(frames, segments, seen, segments, ends)
 
-    def _heads(self, x: torch.Tensor) -> torch.Tensor:
-        """``(R, L, n * d)`` -> ``(R, heads, L, n * d / heads)``."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+def _pack_utterances(source: Rows, token_lengths: torch.Tensor, num_frames: int) -> _Packed:
+    """Utterances up to the end of their last segment, one behind the other."""
+    begin = num_frames * torch.arange(len(token_lengths), device=token_lengths.device)
+    utterance = torch.repeat_interleave(token_lengths)
+    # Where there is no segment, the end stays at the begin: a row of no frames.
+    end = begin.scatter_reduce(0, utterance, source.last + 1, "amax")
+    whole = Rows(begin, end - begin)
+    packed = Rows.packed(whole.lengths)
+    segments = Rows(source.first + (packed.first - begin)[utterance], source.lengths)
+    return _Packed(whole.members()[0], segments, packed, None, Rows.packed(token_lengths))

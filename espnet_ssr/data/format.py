@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 from espnet_ssr.data.check_audio import count_missing_bytes, is_plain_wav
+from espnet_ssr.data.speed import UTT2SPEED, UTT2UNIQ, read_speeds
 from espnet_ssr.data.validate import TOLERANCE_SECONDS
 from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
@@ -35,15 +36,18 @@ class AudioFormat:
 
 @dataclass(frozen=True)
 class Recording:
-    """An utterance's audio: a file, or the part ``[start, end)`` of it in seconds."""
+    """An utterance's audio: a file, or the part ``[start, end)`` of it in seconds, played
+    ``speed`` times as fast."""
 
     path: str
     start: float = 0.0
     end: float | None = None
+    speed: float = 1.0
 
 
 def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
-    """Read, mix to mono and resample: samples ``(N,)``, float32.
+    """Read, mix to mono and resample: samples ``(N,)``, float32. Tempo and pitch change together
+    with the speed, as in sox's ``speed``.
 
     Raises:
         DropUtterance: missing, unreadable, truncated or not finite, or no such segment in it.
@@ -61,6 +65,8 @@ def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
         raise DropUtterance("truncated_audio", f"{recording.path}: {len(samples)} of {expected}")
     if not np.isfinite(samples).all():
         raise DropUtterance("not_finite", f"{recording.path} has NaN or infinite samples")
+    # Played s times as fast, R samples a second are s R a second.
+    rate *= recording.speed
     return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
 
 
@@ -132,15 +138,17 @@ def _check_duration(samples: np.ndarray, audio_format: AudioFormat) -> None:
 
 
 def read_recordings(data_dir: Path) -> dict[str, Recording]:
-    """Where each utterance's audio is: ``wav.scp`` and, if there is one, ``segments``."""
+    """Where each utterance's audio is: ``wav.scp`` and, if there are such, ``segments`` and
+    ``utt2speed``."""
     wav_scp = read_keyed(data_dir / "wav.scp")
-    if not (data_dir / "segments").is_file():
-        return {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
-    recordings = {}
-    for utt_id, segment in read_keyed(data_dir / "segments").items():
-        recording_id, start, end = segment.split()
-        recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
-    return recordings
+    recordings = {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
+    if (data_dir / "segments").is_file():
+        recordings = {}
+        for utt_id, segment in read_keyed(data_dir / "segments").items():
+            recording_id, start, end = segment.split()
+            recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
+    speeds = read_speeds(data_dir, recordings)
+    return {u: replace(recording, speed=speeds[u]) for u, recording in recordings.items()}
 
 
 def describe_input(recording: Recording | None, text: str) -> str:
@@ -154,7 +162,8 @@ def describe_input(recording: Recording | None, text: str) -> str:
 
 
 def complete_data_dir(data_dir: Path, output_dir: Path, sample_rate: int) -> str:
-    """Write ``text``, ``utt2spk`` and ``spk2utt`` for the utterances in ``output_dir/wav.scp``.
+    """Write ``text``, ``utt2spk``, ``spk2utt`` and, of a perturbed set, ``utt2uniq`` and
+    ``utt2speed`` for the utterances in ``output_dir/wav.scp``.
 
     Returns:
         one line: how many were kept, for how many hours, and what was dropped by cause.
@@ -166,10 +175,11 @@ def complete_data_dir(data_dir: Path, output_dir: Path, sample_rate: int) -> str
     dropped = read_keyed(output_dir / "dropped")
     if not kept:
         raise ValueError(f"{data_dir}: no usable utterance{describe_causes(dropped)}")
-    texts, speakers = read_keyed(data_dir / "text"), read_keyed(data_dir / "utt2spk")
-    write_keyed(output_dir / "text", {u: texts[u] for u in kept})
-    write_keyed(output_dir / "utt2spk", {u: speakers[u] for u in kept})
-    spk2utt = invert_utt2spk({u: speakers[u] for u in kept})
+    names = [name for name in (UTT2UNIQ, UTT2SPEED) if (data_dir / name).is_file()]
+    for name in ("text", "utt2spk", *names):
+        table = read_keyed(data_dir / name)
+        write_keyed(output_dir / name, {u: table[u] for u in kept})
+    spk2utt = invert_utt2spk(read_keyed(output_dir / "utt2spk"))
     write_keyed(output_dir / "spk2utt", {s: " ".join(utts) for s, utts in spk2utt.items()})
     seconds = sum(map(int, read_keyed(output_dir / "utt2num_samples").values())) / sample_rate
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -11,7 +10,6 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.connector.segments import seconds_to_frames
-from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
 from espnet_ssr.evaluate.embedding import (
     Utterance,
     connect_all,
@@ -20,6 +18,8 @@ from espnet_ssr.evaluate.embedding import (
     shuffle_segments,
     token_figures,
 )
+from espnet_ssr.evaluate.files import read_token_ids, write_hypotheses, write_result
+from espnet_ssr.evaluate.textless import score_textless
 from espnet_ssr.model.distill import SSRDistillModel
 from espnet_ssr.progress import Progress
 
@@ -61,6 +61,9 @@ def evaluate(
 ) -> dict:
     """Score the connector and its controls; write ``text``, ``token_int`` and ``result.json``.
 
+    A connector that can decide by itself how many vectors it gives is scored on those, too: in
+    ``textless``, both of the result and of ``output_dir``.
+
     Args:
         train_token_id: the training set's ``token_id``, to tell seen from unseen tokens and
             for the mean of the training tokens' embeddings, the best constant prediction.
@@ -72,9 +75,7 @@ def evaluate(
     space = model.embedding.cpu()
     token_id = torch.cat([u.token_id for u in utterances])
     counts = count_tokens(train_token_id, len(space.matrix))
-    seen = counts > 0
     train_mean = counts.to(space.matrix.dtype) @ space.matrix / counts.sum()
-    references = [tokenizer.decode(u.token_id).strip() for u in utterances]
     rows = {
         "connector": connect_all(utterances, model.connect_one),
         "shuffled segments": connect_all(shuffle_segments(utterances, seed), model.connect_one),
@@ -82,35 +83,32 @@ def evaluate(
     }
     figures = {}
     for row, vectors in rows.items():
-        figures[row], nearest = fidelity(vectors, token_id, space, seen)
-        ids = nearest.split([len(u.token_id) for u in utterances])
-        hypotheses = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in ids]
-        figures[row] |= error_rates(references, hypotheses)
-        figures[row] |= token_figures([u.token_id for u in utterances], ids)
+        figures[row], ids, texts = _score(vectors, utterances, space, counts > 0, tokenizer)
         if row == "connector":
-            write_hypotheses(output_dir, utterances, ids, hypotheses)
+            write_hypotheses(output_dir, utterances, ids, texts)
     result = {
         "figures": figures,
         "parameters": sum(p.numel() for p in model.connector.parameters()),
-        "seen_share": seen[token_id].float().mean().item(),
+        "seen_share": (counts > 0)[token_id].float().mean().item(),
         **rates(utterances, model.frame_rate),
     }
-    write_lines(output_dir / "result.json", [json.dumps(result, indent=1)])
+    if not model.connector.needs_segmentation:
+        freely = [model.connect_one(u.feats) for u in utterances]
+        folder = output_dir / "textless"
+        result["textless"] = score_textless(freely, utterances, {}, space, tokenizer, folder)
+    write_result(output_dir, result)
     return result
 
 
-def write_hypotheses(output_dir: Path, utterances, ids, hypotheses: list[str]) -> None:
-    """Write the nearest tokens and the text that they spell."""
-    keys = [u.utt_id for u in utterances]
-    output_dir.mkdir(parents=True, exist_ok=True)
-    write_keyed(output_dir / "text", dict(zip(keys, hypotheses, strict=True)))
-    token_int = {k: " ".join(map(str, i.tolist())) for k, i in zip(keys, ids, strict=True)}
-    write_keyed(output_dir / "token_int", token_int)
-
-
-def read_token_ids(path: Path) -> dict[str, list[int]]:
-    """A ``token_id`` file."""
-    return {utt_id: [int(i) for i in line.split()] for utt_id, line in read_keyed(path).items()}
+def _score(vectors, utterances, space, seen, tokenizer) -> tuple[dict, list, list[str]]:
+    """Figures of one vector a token ``(S, H)``; nearest tokens and their text by utterance."""
+    token_ids = [u.token_id for u in utterances]
+    figures, nearest = fidelity(vectors, torch.cat(token_ids), space, seen)
+    ids = nearest.split([len(i) for i in token_ids])
+    texts = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in ids]
+    figures |= error_rates([tokenizer.decode(i).strip() for i in token_ids], texts)
+    figures |= token_figures(token_ids, ids)
+    return figures, ids, texts
 
 
 def count_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:

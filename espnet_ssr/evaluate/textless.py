@@ -1,4 +1,4 @@
-"""Stage 10 with textless segments: the connector's vectors without a transcript to cut them by.
+"""Stage 10 without transcripts: vectors of segments that an aligner or the connector itself found.
 
 There may be more segments than tokens, or fewer. Figures that compare vectors with tokens one by
 one are taken over the utterances whose number of segments is right; the others come from aligning
@@ -7,15 +7,14 @@ the nearest tokens with the right ones by edit distance.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from espnet_ssr.datadir import write_lines
-from espnet_ssr.evaluate.distill import write_hypotheses
 from espnet_ssr.evaluate.embedding import Utterance, error_rates, token_figures
+from espnet_ssr.evaluate.files import write_hypotheses, write_result
+from espnet_ssr.llm.embedding import EmbeddingSpace
 from espnet_ssr.model.distill import SSRDistillModel
 
 
@@ -36,8 +35,30 @@ def evaluate_textless(
         the content of ``result.json``, which is written to ``output_dir`` with ``text`` and
         ``token_int``.
     """
-    space = model.embedding.cpu()
     vectors = [model.connect_one(u.feats, u.token_end) for u in utterances]
+    space = model.embedding.cpu()
+    figures = score_textless(vectors, utterances, missing, space, tokenizer, output_dir)
+    result = {
+        "textless": figures,
+        "utterances": len(utterances) + len(missing),
+        "missing": len(missing),
+    }
+    write_result(output_dir, result)
+    return result
+
+
+def score_textless(
+    vectors: list[torch.Tensor],
+    utterances: list[Utterance],
+    missing: dict[str, list[int]],
+    space: EmbeddingSpace,
+    tokenizer: PreTrainedTokenizerBase,
+    output_dir: Path,
+) -> dict[str, float]:
+    """Figures of vectors ``(N, H)`` an utterance, ``N`` not always its number of tokens.
+
+    Writes ``text`` and ``token_int``; ``missing`` as above.
+    """
     nearest = [space.nearest(v) for v in vectors]
     hypotheses = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in nearest]
     write_hypotheses(output_dir, utterances, nearest, hypotheses)
@@ -48,14 +69,12 @@ def evaluate_textless(
     figures = token_figures(references, nearest)
     figures |= error_rates(texts, hypotheses + [""] * len(missing))
     figures |= segment_figures(references, nearest)
-    right = [n for n, u in enumerate(utterances) if len(u.token_end) == len(u.token_id)]
+    right = [n for n, u in enumerate(utterances) if len(vectors[n]) == len(u.token_id)]
     if right:
         ids = torch.cat([utterances[n].token_id for n in right])
         fidelity = space.fidelity(torch.cat([vectors[n] for n in right]), ids)
         figures |= {f"{k}_of_exact": v.mean().item() for k, v in fidelity.items()}
-    result = {"textless": figures, "utterances": len(references), "missing": len(missing)}
-    write_lines(output_dir / "result.json", [json.dumps(result, indent=1)])
-    return result
+    return figures
 
 
 def segment_figures(

@@ -1,33 +1,71 @@
-"""Cross-entropy over a large vocabulary without all logits in memory at a time."""
+"""Losses over a large vocabulary without all logits in memory at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import kl_div
 from torch.utils.checkpoint import checkpoint
 
+Logits = Callable[[torch.Tensor], torch.Tensor]
+"""``(s, H)`` -> ``(s, V)``."""
 
-def chunked_cross_entropy(
-    logits: Callable[[torch.Tensor], torch.Tensor],
+
+class TokenScores(NamedTuple):
+    """Of ``S`` tokens, each ``(S,)``."""
+
+    nats: torch.Tensor
+    """Negative log-likelihood."""
+
+    correct: torch.Tensor
+    """The token is the likeliest: 1.0, else 0.0; without a gradient."""
+
+    divergence: torch.Tensor
+    """KL divergence of the teacher's distribution from this one; zero without a teacher."""
+
+
+def score_tokens(
+    logits: Logits,
     vectors: torch.Tensor,
     ids: torch.Tensor,
+    teacher: torch.Tensor | None = None,
     chunk: int = 512,
-) -> torch.Tensor:
-    """Mean of ``cross_entropy(logits(vectors), ids)``, a chunk of vectors at a time.
+) -> TokenScores:
+    """Score tokens by the softmax of ``logits(vectors)``, a chunk of vectors at a time.
 
     The logits of a chunk are computed again in the backward pass, so that not more than
     ``chunk x V`` of them are ever kept.
 
     Args:
-        logits: ``(s, H)`` -> ``(s, V)``.
+        logits: a function of each vector alone.
         vectors: ``(S, H)``; ids: ``(S,)``, S at least 1.
+        teacher: vectors ``(S, H)`` whose softmax is the one to be like; they get no gradient.
         chunk: vectors at a time.
     """
 
-    def loss(part: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(logits(part).float(), labels, reduction="sum")
+    def score(part, labels, teacher_part=None):
+        log_probs = logits(part).float().log_softmax(-1)
+        nats = -log_probs.gather(1, labels[:, None]).squeeze(1)
+        correct = (log_probs.detach().argmax(-1) == labels).float()
+        if teacher_part is None:
+            return nats, correct, torch.zeros_like(correct)
+        with torch.no_grad():
+            wanted = logits(teacher_part).float().log_softmax(-1)
+        return nats, correct, kl_div(log_probs, wanted, reduction="none", log_target=True).sum(-1)
 
-    pairs = zip(vectors.split(chunk), ids.split(chunk), strict=True)
-    return sum(checkpoint(loss, *pair, use_reentrant=False) for pair in pairs) / len(ids)
+    inputs = [x.split(chunk) for x in (vectors, ids, teacher) if x is not None]
+    # Nothing is random here, so no random state need be kept.
+    parts = [
+        checkpoint(score, *part, use_reentrant=False, preserve_rng_state=False)
+        for part in zip(*inputs, strict=True)
+    ]
+    return TokenScores(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def chunked_cross_entropy(
+    logits: Logits, vectors: torch.Tensor, ids: torch.Tensor, chunk: int = 512
+) -> torch.Tensor:
+    """Mean of ``cross_entropy(logits(vectors), ids)``; see ``score_tokens``."""
+    return score_tokens(logits, vectors, ids, chunk=chunk).nats.mean()

@@ -1,9 +1,10 @@
-"""ESPnet's trainer with whole checkpoint files, exact resume and progress for the job launcher."""
+"""ESPnet's trainer with whole checkpoint files, exact resume, progress and a record of the cost."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from espnet2.train.trainer import Trainer
 
 from espnet_ssr.progress import Progress
 from espnet_ssr.train.checkpoint import atomic_torch_save
+from espnet_ssr.train.cost import measure_epoch
 
 
 class SSRTrainer(Trainer):
@@ -31,15 +33,24 @@ class SSRTrainer(Trainer):
     @staticmethod
     def resume(checkpoint, model, reporter, **kwargs):
         Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **kwargs)
-        if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        if _is_first_process():
             _complete_epoch(Path(checkpoint).parent, model, reporter)
 
     @classmethod
     def train_one_epoch(cls, *, iterator, reporter, options, **kwargs):
         counted = _count(iterator, reporter.epoch, options.max_epoch)
-        return super().train_one_epoch(
-            iterator=counted, reporter=reporter, options=options, **kwargs
-        )
+        measured = nullcontext()
+        if _is_first_process():
+            steps = len(iterator) // options.accum_grad
+            measured = measure_epoch(Path(options.output_dir), reporter.epoch, steps)
+        with measured:
+            return super().train_one_epoch(
+                iterator=counted, reporter=reporter, options=options, **kwargs
+            )
+
+
+def _is_first_process() -> bool:
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 def _complete_epoch(output_dir: Path, model: torch.nn.Module, reporter: Reporter) -> None:

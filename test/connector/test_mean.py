@@ -16,6 +16,7 @@ def plain_input(feats, token_end, parts, neighbours):
     """What the MLP sees of each segment of one utterance."""
     segments, start = [], 0
     for end in token_end:
+        start = min(start, end)  # an empty segment holds the frame at its end
         size = end - start + 1
         row = []
         for part in range(parts):
@@ -34,7 +35,9 @@ def plain_input(feats, token_end, parts, neighbours):
 @pytest.mark.parametrize("parts", [1, 3])
 @given(
     sizes=st.lists(
-        st.lists(st.integers(1, 8), min_size=1, max_size=5), min_size=1, max_size=3
+        st.lists(st.integers(0, 8), max_size=4).map(lambda rest: [1, *rest]),
+        min_size=1,
+        max_size=3,
     ),
     seed=st.integers(0, 99),
 )  # fmt: skip
@@ -59,3 +62,8 @@ def test_number_of_hidden_layers(num_layers):
     hidden = [m for m in connector.mlp if isinstance(m, torch.nn.Linear)]
     assert [layer.out_features for layer in hidden] == [7] * num_layers
     assert connector.output_size() == 6
+
+
+def test_the_default_has_as_many_parameters_as_the_other_connectors():
+    connector = MeanConnector(384, 576)
+    assert sum(p.numel() for p in connector.parameters()) == pytest.approx(4.7e6, rel=0.1)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_ssr.connector.segments import (
+    Rows,
     bucket_by_length,
     cumulative_frames,
     pack_segments,
@@ -108,11 +109,37 @@ SEGMENT_SIZES = st.lists(
 )
 
 
+def test_an_empty_segment_holds_the_frame_at_its_end():
+    ends, token_lengths = torch.tensor([[2, 2, 4], [0, 0, 0]]), torch.tensor([3, 2])
+    assert segment_starts(ends).tolist() == [[0, 2, 3], [0, 0, 0]]
+    first, lengths = pack_segments(ends, token_lengths, 10)
+    assert first.tolist() == [0, 2, 3, 10, 10]
+    assert lengths.tolist() == [3, 1, 2, 1, 1]
+
+
+def test_rows():
+    rows = Rows(torch.tensor([4, 0, 5]), torch.tensor([2, 0, 3]))
+    index, row = rows.members()
+    assert index.tolist() == [4, 5, 5, 6, 7]
+    assert row.tolist() == [0, 0, 2, 2, 2]
+    assert rows.take(torch.tensor([0, 2])).last.tolist() == [5, 7]
+    assert Rows.packed(rows.lengths).first.tolist() == [0, 2, 2]
+    index, valid = rows.take(torch.tensor([0, 2])).padded()
+    assert index.tolist() == [[4, 5, 5], [5, 6, 7]]
+    assert valid.tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_no_rows():
+    rows = Rows.packed(torch.tensor([], dtype=torch.long))
+    assert [x.tolist() for x in rows.members()] == [[], []]
+    assert bucket_by_length(rows.lengths) == []
+
+
 @given(sizes=SEGMENT_SIZES, spare=st.integers(0, 5))
 def test_pack_takes_every_segment_once(sizes, spare):
     ends, token_lengths = to_batch([torch.tensor(s).cumsum(0).sub(1).tolist() for s in sizes])
     num_frames = max(map(sum, sizes)) + spare
-    first, lengths = pack_segments(torch.zeros(len(sizes), num_frames, 1), ends, token_lengths)
+    first, lengths = pack_segments(ends, token_lengths, num_frames)
     assert lengths.tolist() == [size for utterance in sizes for size in utterance]
     covered = [f for a, n in zip(first.tolist(), lengths.tolist(), strict=True)
                for f in range(a, a + n)]  # fmt: skip
@@ -130,12 +157,13 @@ def test_unpack_undoes_the_order_of_pack(sizes):
 
 
 @given(
-    lengths=st.lists(st.integers(1, 3000), min_size=1, max_size=60),
+    lengths=st.lists(st.integers(0, 3000), min_size=1, max_size=60),
     growth=st.sampled_from([1.1, 1.4, 2.0]),
 )
 def test_buckets(lengths, growth):
     buckets = bucket_by_length(torch.tensor(lengths), growth)
-    assert sorted(torch.cat(buckets).tolist()) == list(range(len(lengths)))
+    wanted = [i for i, length in enumerate(lengths) if length]
+    assert sorted(i for bucket in buckets for i in bucket.tolist()) == wanted
     spans = [
         (min(found), max(found)) for found in ([lengths[i] for i in bucket] for bucket in buckets)
     ]
@@ -157,6 +185,16 @@ def test_segment_means_are_plain_means(sizes, seed):
         for j, size in enumerate(utterance):
             torch.testing.assert_close(means[b, j], feats[b, frame : frame + size].mean(0))
             frame += size
+
+
+def test_what_is_not_finite_stays_in_its_utterance_and_behind():
+    feats = torch.ones(2, 6, 1)
+    feats[0, 4:] = torch.nan
+    feats[1, 0] = torch.inf
+    ends = torch.tensor([[1, 1, 3], [2, 3, 5]])
+    means = segment_means(cumulative_frames(feats), segment_starts(ends), ends)
+    assert means[0].tolist() == [[1.0]] * 3
+    assert not means[1, 0].isfinite()
 
 
 def test_segment_means_keep_their_digits_over_an_hour():

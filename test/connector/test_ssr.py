@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espnet_ssr.connector.pooling import AttentionPooling, MeanPooling
 from espnet_ssr.connector.ssr import SSRConnector
 
 WIDTH, HIDDEN, HEADS, OUTPUT = 5, 8, 2, 6
@@ -14,12 +15,22 @@ TOKEN_END = torch.tensor([3, 4, 11, 30])
 NUM_FRAMES = 33
 
 
-def make_connector(attention, num_layers=2, seed=0):
+def make_connector(attention="block", num_layers=2, seed=0, **options):
     """A connector in double precision whose attention is not flat, as untrained it would be."""
     torch.manual_seed(seed)
-    connector = SSRConnector(WIDTH, OUTPUT, attention, HIDDEN, num_layers, HEADS, 12)
-    for layer in connector.layers:
-        torch.nn.init.normal_(layer.query.weight)
+    connector = SSRConnector(
+        WIDTH,
+        OUTPUT,
+        attention,
+        hidden_size=HIDDEN,
+        num_layers=num_layers,
+        num_heads=HEADS,
+        feedforward_size=12,
+        **options,
+    )
+    for parameter in connector.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter)
     return connector.double().eval()
 
 
@@ -30,16 +41,28 @@ def connect_one(connector, feats, token_end):
 
 def plain_vectors(connector, feats, token_end):
     """Vectors (M, H) of one utterance, with every score computed and what is not seen masked."""
-    ends, sees_all = token_end.tolist(), connector.attention == "causal"
-    segment = [sum(t > end for end in ends) for t in range(len(feats))]
-    begin = [0 if sees_all or j == 0 else ends[j - 1] + 1 for j in segment]
-    seen = [[begin[t] <= s <= t for s in range(len(feats))] for t in range(len(feats))]
-    x = connector.input(feats) + 0.1 * torch.stack(
-        [plain_position(t - b) for t, b in enumerate(begin)]
-    )
+    ends = token_end.tolist()
+    starts = [min(a + 1, b) for a, b in zip([-1, *ends], ends, strict=False)]
+    if connector.attention == "causal":
+        # One list of frames; an empty segment reads the frame at its end.
+        heard = [(t, min(j for j, end in enumerate(ends) if t <= end)) for t in range(ends[-1] + 1)]
+        members = [list(range(a, b + 1)) for a, b in zip(starts, ends, strict=True)]
+    else:
+        spans = enumerate(zip(starts, ends, strict=True))
+        heard = [(t, j) for j, (a, b) in spans for t in range(a, b + 1)]
+        members = [[i for i, (_, j) in enumerate(heard) if j == k] for k in range(len(ends))]
+    x = connector.input(feats[[t for t, _ in heard]]) + 0.1 * torch.stack(
+        [plain_position(t if connector.positions == "utterance" else t - starts[j])
+         for t, j in heard]
+    )  # fmt: skip
+    reach = len(ends) if connector.attention == "causal" else connector.context
+    seen = [[k <= i and heard[i][1] - heard[k][1] <= reach for k in range(len(heard))]
+            for i in range(len(heard))]  # fmt: skip
     for layer in connector.layers:
         x = plain_layer(layer, x, torch.tensor(seen))
-    return connector.output(connector.norm(x[token_end]))
+    states = connector.norm(x)
+    pooled = [plain_pooling(connector.pooling, states[index]) for index in members]
+    return connector.output(torch.stack(pooled))
 
 
 def plain_position(t):
@@ -61,28 +84,55 @@ def plain_layer(layer, x, seen):
     return x + layer.feedforward(x)
 
 
+def plain_pooling(pooling, states):
+    """One vector (d,) of the states (L, d) of a segment."""
+    if pooling is None:
+        return states[-1]
+    if isinstance(pooling, MeanPooling):
+        return states.mean(0)
+    if isinstance(pooling, AttentionPooling):
+        return pooling.score(states)[:, 0].softmax(0) @ states
+    pairs, size = pooling.key_value(states), HIDDEN // HEADS
+    heads = []
+    for h in range(HEADS):
+        key, value = pairs[:, 2 * size * h :][:, :size], pairs[:, 2 * size * h + size :][:, :size]
+        heads.append((key @ pooling.query[h] / math.sqrt(size)).softmax(0) @ value)
+    return pooling.output(torch.cat(heads))
+
+
 @st.composite
 def batches(draw):
-    """Segment sizes of each utterance, and frames after the last segment."""
-    sizes = st.lists(st.integers(1, 8), min_size=1, max_size=4)
-    return draw(st.lists(st.tuples(sizes, st.integers(0, 4)), min_size=1, max_size=3))
+    """Segment sizes of each utterance, none too, and frames after the last segment."""
+    sizes = st.lists(st.integers(0, 6), max_size=3).map(lambda rest: [1 + sum(rest) % 5, *rest])
+    rows = st.tuples(st.one_of(st.just([]), sizes, sizes), st.integers(0, 4))
+    return draw(st.lists(rows, min_size=1, max_size=3))
 
 
-@pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("attention", ["block", "causal"])
-@settings(max_examples=12)
-@given(batch=batches(), seed=st.integers(0, 99))
-def test_equals_masked_attention(attention, num_layers, batch, seed):
-    connector = make_connector(attention, num_layers, seed)
-    ends = [torch.tensor(sizes).cumsum(0) - 1 for sizes, _ in batch]
-    frames = [int(e[-1]) + 1 + spare for e, (_, spare) in zip(ends, batch, strict=True)]
-    feats = torch.randn(len(batch), max(frames), WIDTH, dtype=torch.float64, requires_grad=True)
+VARIANTS = [
+    {"attention": attention, "context": context, "pooling": pooling, "positions": positions}
+    for attention, context in (("block", 0), ("block", 1), ("block", 2), ("causal", 0))
+    for pooling in ("last", "mean", "attention", "cross")
+    for positions in ("segment", "utterance")
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
+@settings(max_examples=6)
+@given(batch=batches(), num_layers=st.sampled_from([1, 3]), seed=st.integers(0, 99))
+def test_equals_masked_attention(variant, num_layers, batch, seed):
+    connector = make_connector(num_layers=num_layers, seed=seed, **variant)
+    ends = [torch.tensor(sizes, dtype=torch.long).cumsum(0) - 1 for sizes, _ in batch]
+    frames = [sum(sizes) + spare for sizes, spare in batch]
+    feats = torch.randn(len(batch), max(frames) + 1, WIDTH, dtype=torch.float64, requires_grad=True)
     token_lengths = torch.tensor([len(e) for e in ends])
     token_end = torch.nn.utils.rnn.pad_sequence(ends, batch_first=True)
     found = connector(feats, torch.tensor(frames), token_end, token_lengths).embeds
-    plain = [plain_vectors(connector, feats[b, :n], ends[b]) for b, n in enumerate(frames)]
+    plain = [plain_vectors(connector, feats[b], end) if len(end) else feats.new_zeros(0, OUTPUT)
+             for b, end in enumerate(ends)]  # fmt: skip
     expected = torch.nn.utils.rnn.pad_sequence(plain, batch_first=True)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    if not expected.requires_grad:  # no segment at all
+        return
     # Gradients of a random combination of the outputs, so that none cancel.
     direction = torch.randn_like(expected)
     wanted = [feats, *connector.parameters()]
@@ -131,6 +181,25 @@ def test_order_of_frames_counts():
     assert not torch.allclose(connect_one(connector, feats, end), swapped, atol=1e-6)
 
 
-def test_unknown_attention_is_refused():
-    with pytest.raises(ValueError, match="'block' or 'causal', not 'full'"):
-        SSRConnector(WIDTH, OUTPUT, attention="full")
+def test_context_reaches_back_by_its_segments_in_every_layer():
+    connector = make_connector(context=1, num_layers=2, pooling="mean")
+    feats = torch.randn(NUM_FRAMES, WIDTH, dtype=torch.float64, requires_grad=True)
+    connect_one(connector, feats, TOKEN_END)[-1].square().sum().backward()
+    heard = feats.grad.abs().sum(1) > 0
+    first, last = int(TOKEN_END[0]) + 1, int(TOKEN_END[-1])
+    assert heard.tolist() == [first <= t <= last for t in range(NUM_FRAMES)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attention": "full"}, "attention must be one of block, causal, not 'full'"),
+        ({"pooling": "max"}, "pooling must be one of last, mean, attention, cross, not 'max'"),
+        ({"positions": "none"}, "positions must be one of segment, utterance, not 'none'"),
+        ({"attention": "causal", "context": 1}, "context 1: it counts segments, and causal"),
+        ({"context": -1}, "context -1"),
+    ],
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SSRConnector(WIDTH, OUTPUT, **options)

@@ -12,6 +12,7 @@ from espnet_ssr.data.format import (
     Recording,
     complete_data_dir,
     describe_causes,
+    describe_input,
     format_utterances,
     read_recording,
     read_recordings,
@@ -69,6 +70,25 @@ def test_channels_are_averaged(tmp_path):
     path = write(tmp_path / "a.wav", stereo, subtype="FLOAT")
     read = read_recording(Recording(str(path)), RATE)
     np.testing.assert_allclose(read, tone(amplitude=0.375), atol=1e-6)
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.9, 1.1, 1.25])
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_speed_changes_tempo_and_pitch(tmp_path, rate, speed):
+    path = write(tmp_path / "a.wav", tone(rate=rate), rate, subtype="FLOAT")
+    read = read_recording(Recording(str(path), speed=speed), RATE)
+    assert len(read) == pytest.approx(0.5 * RATE / speed, abs=0.5)
+    middle = slice(1000, -1000)
+    expected = tone(0.5 / speed, hertz=440.0 * speed)
+    np.testing.assert_allclose(read[middle], expected[middle], atol=2e-3)
+
+
+def test_speed_of_a_segment(tmp_path):
+    path = write(tmp_path / "a.wav", np.concatenate([tone(hertz=200.0), tone()]))
+    read = read_recording(Recording(str(path), 0.5, 0.9, speed=1.25), RATE)
+    assert len(read) == 0.4 * RATE / 1.25
+    middle = slice(1000, -1000)
+    np.testing.assert_allclose(read[middle], tone(0.32, hertz=550.0)[middle], atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +238,20 @@ def test_read_recordings(tmp_path, has_segments):
     assert read_recordings(tmp_path) == expected
 
 
+@pytest.mark.parametrize("has_segments", [False, True])
+def test_read_recordings_of_a_perturbed_set(tmp_path, has_segments):
+    write_keyed(tmp_path / "wav.scp", {"u": "/r.wav", "sp0.9-u": "/r.wav"})
+    write_keyed(tmp_path / "utt2speed", {"u": "1.0", "sp0.9-u": "0.9"})
+    where = ("/r.wav",)
+    if has_segments:
+        write_keyed(tmp_path / "wav.scp", {"r": "/r.wav"})
+        write_keyed(tmp_path / "segments", {"u": "r 0.5 2", "sp0.9-u": "r 0.5 2"})
+        where = ("/r.wav", 0.5, 2.0)
+    recordings = {"u": Recording(*where), "sp0.9-u": Recording(*where, speed=0.9)}
+    assert read_recordings(tmp_path) == recordings
+    assert describe_input(recordings["u"], "x") != describe_input(recordings["sp0.9-u"], "x")
+
+
 @pytest.fixture
 def data_dir(tmp_path):
     """Three utterances of two speakers."""
@@ -239,6 +273,17 @@ def test_complete_data_dir(tmp_path, data_dir):
     assert read_keyed(tmp_path / "text") == {"a-1": "one", "b-1": "three"}
     assert read_keyed(tmp_path / "utt2spk") == {"a-1": "a", "b-1": "b"}
     assert read_keyed(tmp_path / "spk2utt") == {"a": "a-1", "b": "b-1"}
+
+
+def test_a_perturbed_set_stays_one(tmp_path, data_dir):
+    write_keyed(data_dir / "utt2uniq", {"a-1": "a-1", "a-2": "a-2", "b-1": "a-1"})
+    write_keyed(data_dir / "utt2speed", {"a-1": "1.0", "a-2": "1.0", "b-1": "0.9"})
+    write_keyed(tmp_path / "wav.scp", {"a-1": "/a", "b-1": "/b"})
+    write_keyed(tmp_path / "utt2num_samples", {"a-1": "16000", "b-1": "17778"})
+    write_lines(tmp_path / "dropped", ["a-2 too_short 0.05 s < 0.1 s"])
+    complete_data_dir(data_dir, tmp_path, RATE)
+    assert read_keyed(tmp_path / "utt2uniq") == {"a-1": "a-1", "b-1": "a-1"}
+    assert read_keyed(tmp_path / "utt2speed") == {"a-1": "1.0", "b-1": "0.9"}
 
 
 def test_nothing_kept_is_an_error(tmp_path, data_dir):

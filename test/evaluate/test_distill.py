@@ -40,7 +40,7 @@ class Spelling:
 @pytest.fixture
 def model(embedding_matrix):
     space = EmbeddingSpace(embedding_matrix)
-    return SSRDistillModel(Oracle(space.width), space, None, 50.0).eval()
+    return SSRDistillModel(Oracle(space.width), space, encoder=None, frame_rate=50.0).eval()
 
 
 @pytest.fixture
@@ -111,6 +111,42 @@ def test_files(scored):
     assert read_keyed(output / "text")["c"] == "w9 w0 w2"
 
 
+class Counting(Oracle):
+    """Decides by itself on a vector for every other frame and, with ``surplus``, the first one."""
+
+    needs_segmentation = False
+
+    def __init__(self, width, surplus):
+        super().__init__(width)
+        self.surplus = surplus
+
+    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        if token_lengths is not None:
+            return super().forward(feats, feats_lengths, token_end, token_lengths)
+        ends = torch.arange(1, feats.size(1), 2)
+        if self.surplus:
+            ends = torch.cat([torch.tensor([1]), ends])
+        return super().forward(feats, feats_lengths, ends[None], torch.tensor([len(ends)]))
+
+
+@pytest.mark.parametrize("surplus", [False, True])
+def test_own_number_of_vectors(embedding_matrix, utterances, tmp_path, surplus):
+    space = EmbeddingSpace(embedding_matrix)
+    connector = Counting(space.width, surplus)
+    model = SSRDistillModel(connector, space, encoder=None, frame_rate=50.0).eval()
+    (tmp_path / "token_id").write_text(TRAINING)
+    with torch.inference_mode():
+        result = evaluate(model, utterances, Spelling(), tmp_path / "token_id", tmp_path / "out")
+    # Told the number, it is the oracle.
+    assert result["figures"]["connector"]["token_accuracy"] == 1
+    assert result["textless"]["segments_exact"] == (not surplus)
+    assert result["textless"]["segment_surplus"] == pytest.approx(3 / 9 * surplus)
+    assert result["textless"]["tokens_found"] == 1
+    heard = read_keyed(tmp_path / "out" / "textless" / "token_int")
+    assert heard["b"] == ("3 3 1 7" if surplus else "3 1 7")
+    assert read_keyed(tmp_path / "out" / "token_int")["b"] == "3 1 7"
+
+
 def test_count_tokens(tmp_path):
     (tmp_path / "token_id").write_text(TRAINING)
     counts = count_tokens(tmp_path / "token_id", 40)
@@ -125,7 +161,7 @@ def test_load_utterances(embedding_matrix, source):
     width = embedding_matrix.size(1)
     encoder = TinyEncoder(width)
     space = EmbeddingSpace(embedding_matrix)
-    model = SSRDistillModel(Oracle(width), space, encoder, 50.0)
+    model = SSRDistillModel(Oracle(width), space, encoder=encoder, frame_rate=50.0)
     speech, samples = torch.rand(1, 3200), torch.tensor([3200])
     feats, frames = encoder(speech, samples)
     given = {"speech": speech, "speech_lengths": samples}

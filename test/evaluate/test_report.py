@@ -6,13 +6,8 @@ import re
 import pytest
 import yaml
 
-from espnet_ssr.evaluate.report import (
-    COLUMNS,
-    TEXTLESS_COLUMNS,
-    collect,
-    split_common_suffix,
-    write_results,
-)
+from espnet_ssr.evaluate.experiments import collect, split_common_suffix
+from espnet_ssr.evaluate.report import COLUMNS, LLM_COLUMNS, TEXTLESS_COLUMNS, write_results
 
 FIGURES = {
     "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
@@ -130,13 +125,17 @@ TEXTLESS = {
 }  # fmt: skip
 
 
-def add_textless(expdir, name, test_set="test", **figures):
-    folder = expdir / f"distill_{name}"
-    output = folder / "decode_textless" / test_set
+def add_result(folder, inference, result, test_set="test"):
+    """A further ``result.json`` of an experiment, which may be new."""
+    output = folder / inference / test_set
     output.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0}))
-    result = {"textless": {**TEXTLESS, **figures}, "utterances": 27, "missing": 1}
     (output / "result.json").write_text(json.dumps(result))
+
+
+def add_textless(expdir, name, test_set="test", **figures):
+    result = {"textless": {**TEXTLESS, **figures}, "utterances": 27, "missing": 1}
+    add_result(expdir / f"distill_{name}", "decode_textless", result, test_set)
 
 
 def test_textless_rows_stand_under_forced_ones(expdir, tmp_path):
@@ -163,4 +162,60 @@ def test_textless_without_exact_utterances_and_without_forced_ones(tmp_path):
     assert "## other\n" in text
     assert [row[1] for row in table_rows(text)[2:]] == ["textless"]
     assert table_rows(text)[2][6] == "-"
+    assert not (tmp_path / "images").exists()
+
+
+def test_own_segments_of_a_connector_stand_beside_those_of_the_aligner(expdir, tmp_path):
+    file = expdir / "distill_mean" / "decode" / "test" / "result.json"
+    result = {**json.loads(file.read_text()), "textless": {**TEXTLESS, "tokens_found": 0.5}}
+    file.write_text(json.dumps(result))
+    add_textless(expdir, "mean")
+    write_results(expdir, tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    forced, textless = text.split("### test, segments without transcripts")
+    assert "**mean**" in forced  # one file has both
+    column = 2 + list(TEXTLESS_COLUMNS).index("tokens_found")
+    rows = [(row[1], row[column]) for row in table_rows(textless)[2:]]
+    assert rows == [("forced", "-"), ("own", "0.500"), ("textless", "0.625")]
+
+
+def llm_figures(nats, **more):
+    return {"nats_per_token": nats, "token_accuracy": 0.5, **more}
+
+
+def llm_result(nats):
+    rows = {
+        "connector": llm_figures(nats, wer=0.25, cer=None),
+        "text": llm_figures(0.125, wer=0.125),
+        "other utterance": llm_figures(4.0),
+        "nothing": llm_figures(5.0),
+    }
+    return {"llm": rows, "parameters": 4_000_000, "vectors_per_second": 12.5}
+
+
+def test_models_in_front_of_the_llm(expdir, tmp_path):
+    add_result(expdir / "lm_stack", "decode_llm", llm_result(2.0))
+    add_result(expdir / "distill_mean", "decode_llm", llm_result(3.0))
+    write_results(expdir, tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    forced, llm = text.split("### test, in front of the LLM")
+    assert "stack" not in forced
+    header, _, mean, stack = table_rows(llm)
+    assert header[-len(LLM_COLUMNS) :] == list(LLM_COLUMNS.values())
+    nats = ["0.125", "4.000", "5.000"]
+    commit, size = "0.1.0 (commit abc)", ["4.00 M", "0", "12.50"]
+    assert mean == [
+        "**mean**", "distilled", commit, *size, "3.000", *nats, "0.500", "25.0", "-", "12.5"
+    ]  # fmt: skip
+    assert stack[:3] == ["**stack**", "through the LLM", "unknown"]
+    assert stack[6] == "2.000"
+    assert all(name.lower() in llm.split("## What")[1].lower() for name in ("nats a token", "WER"))
+
+
+def test_only_models_trained_through_the_llm(tmp_path):
+    add_result(tmp_path / "exp" / "lm_stack", "decode_llm", llm_result(2.0), "other")
+    write_results(tmp_path / "exp", tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert len(table_rows(text)) == 3
+    assert "token accuracy" not in text  # nor are figures explained that are not there
     assert not (tmp_path / "images").exists()

@@ -39,7 +39,7 @@ class Spelling:
 def score(embedding_matrix, tmp_path):
     """A function that scores segments that sound like the tokens of ``heard``."""
     space = EmbeddingSpace(embedding_matrix)
-    model = SSRDistillModel(Oracle(space.width), space, None, 50.0).eval()
+    model = SSRDistillModel(Oracle(space.width), space, encoder=None, frame_rate=50.0).eval()
 
     def call(heard, missing):
         utterances = [

@@ -24,7 +24,7 @@ TEMPLATE = REPO / "egs2" / "TEMPLATE" / "ssr1"
 ENCODER = "whisper-tiny.en"
 LLM = "SmolLM2-135M-Instruct-q4_1"
 FEATS, SEG, ALIGN = f"feats_{ENCODER}", f"seg_hmm_{LLM}", "align_hmm"
-STATS = f"distill_stats_hmm_{ENCODER}_{LLM}"
+STATS = f"stats_hmm_{ENCODER}_{LLM}"
 MODEL = f"distill_mini_hmm_{ENCODER}_{LLM}"  # of conf/distill.yaml
 WEIGHTS = "valid.token_accuracy.ave.pth"
 

@@ -1,5 +1,6 @@
 """Real trainings: a run that was killed and resumed gives the weights of one that was not."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,36 @@ def test_what_a_kill_after_the_last_checkpoint_left_out_is_made_up_for(options, 
     train(options, tmp_path, epochs=2)  # nothing to train any more, but to average
     assert_same(weights(tmp_path), before)
     assert (tmp_path / "latest.pth").readlink() == Path("2epoch.pth")
+
+
+def cost_of(folder):
+    return json.loads((folder / "training_cost.json").read_text())
+
+
+def test_cost_of_every_epoch_is_recorded(uninterrupted):
+    epochs = cost_of(uninterrupted)
+    assert list(epochs) == [str(n + 1) for n in range(EPOCHS)]
+    steps = [cost["steps"] for cost in epochs.values()]
+    assert steps == [steps[0]] * EPOCHS
+    assert 1 <= steps[0] <= 6
+    for cost in epochs.values():
+        assert 0 < cost["wall_seconds"] < 60
+        assert cost["cpu_seconds"] > 0
+
+
+def test_cost_of_a_resumed_training_is_that_of_each_epoch_once(options, tmp_path):
+    train(options, tmp_path, epochs=2)
+    first = cost_of(tmp_path)
+    (tmp_path / "checkpoint.pth").rename(tmp_path / "2.pth")
+    train(options, tmp_path, epochs=1)  # as if it had been killed in the second epoch
+    again = cost_of(tmp_path)
+    assert list(again) == ["1"]
+    (tmp_path / "2.pth").rename(tmp_path / "checkpoint.pth")
+    (tmp_path / "training_cost.json").write_text(json.dumps(first))
+    train(options, tmp_path, epochs=3)
+    resumed = cost_of(tmp_path)
+    assert {e: resumed[e] for e in first} == first
+    assert list(resumed) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(

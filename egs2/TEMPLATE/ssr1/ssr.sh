@@ -25,7 +25,7 @@ train_set=            # name below data/ (required)
 valid_set=            # (required)
 test_sets=            # names, separated by spaces (required)
 local_data_opts=      # options of local/data.sh
-speed_perturb_factors= # stage 2: not available yet
+speed_perturb_factors= # stage 2: speeds of copies of the training set, e.g. "0.9 1.1"
 feats_type=extracted  # extracted (stage 6) or raw (encoded on the fly while training)
 audio_format=flac     # flac or wav, of formatted audio
 fs=16000              # sampling rate in Hz
@@ -61,19 +61,25 @@ compression_method=   # of extracted features, see kaldiio (2: 8 bit); empty is 
 distill_config=conf/distill.yaml # options of the training; several files: one model each
 distill_args=         # further options, e.g. "--optim_conf lr=0.001"
 distill_tag=          # suffix of the experiment's folder; default: made from the options
-finetune=none         # stage 9: not available yet
+
+# Training through the LLM
+lm_config=            # stage 9: options of the training; several files: one model each; unset: none
+lm_args=              # further options, e.g. "--llm_conf dtype=bfloat16"
+lm_tag=               # suffix of the experiment's folder; default: made from the options
 
 # Inference
 inference_config=conf/decode.yaml # options of the inference
 inference_args=       # further options
 inference_tag=        # suffix of the results' folder; default: the config's name
-inference_model=valid.token_accuracy.ave.pth # checkpoint
+inference_model=valid.token_accuracy.ave.pth # checkpoint of a distilled connector
+lm_inference_model=valid.loss.ave.pth # checkpoint of what was trained through the LLM
+llm_inference=false   # true: put distilled connectors in front of the LLM, too
 
 help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets 'NAME ...' [options]
 
-Stages: 1 data preparation, 2 speed perturbation (not available yet), 3 format and filter audio,
+Stages: 1 data preparation, 2 speed perturbation, 3 format and filter audio,
 4 forced alignment, 5 LLM tokens and segmentation, 6 feature extraction, 7 collect stats,
-8 connector distillation, 9 fine-tuning (not available yet), 10 inference, 11 scoring,
+8 connector distillation, 9 training through the LLM, 10 inference, 11 scoring,
 12 packing (not available yet), 13 upload (not available yet).
 
 Options, with - or _ in their names:
@@ -90,54 +96,18 @@ cd "$(dirname "$0")" # where the link is, not where it leads: that is the recipe
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/train.sh"
 # shellcheck source=scripts/align.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/align.sh"
+# shellcheck source=scripts/speed.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/speed.sh"
+# shellcheck source=scripts/infer.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/infer.sh"
 [ $# -eq 0 ] || die "unexpected argument: $1"
 
-for name in train_set valid_set test_sets; do
-    [ -n "${!name}" ] || die "--${name} is required"
-done
-[ "${textless_unit}" = word ] || [ "${textless_unit}" = token ] \
-    || die "--textless_unit must be word or token, not ${textless_unit}"
-for name in stage stop_stage nj ngpu num_nodes; do
-    [[ ${!name} =~ ^[0-9]+$ || ${name}=${!name} == stage= ]] \
-        || die "--${name} must be a number, not '${!name}'"
-done
-[ "${nj}" -ge 1 ] || die "--nj must be 1 or more, not ${nj}"
-[ -n "${distill_config}" ] || die "--distill_config is required"
-for config in ${distill_config}; do
-    [ -f "${config}" ] || die "--distill_config: no such file: ${config}"
-done
-[ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
-[ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
-    || die "--feats_type must be extracted or raw, not ${feats_type}"
-if [ -z "${align_config}" ] && [ -f "conf/tuning/align_${aligner}.yaml" ]; then
-    align_config=conf/tuning/align_${aligner}.yaml
-fi
-can_guess=$([ -n "${align_config}" ] && echo true || echo false)
-[ -z "${align_config}" ] || [ -f "${align_config}" ] \
-    || die "--align_config: no such file: ${align_config}"
-case ${aligner} in
-    hmm | whisper | mfa) ;;
-    given) [ -e "${given}" ] || die "--aligner given: no such file or folder: --given '${given}'" ;;
-    hf_ctc) can_guess=true ;;
-    *)
-        [ -n "${align_config}" ] || die "--aligner ${aligner}: neither a name that --help lists" \
-            "nor one of $(echo conf/tuning/align_*.yaml)"
-        ;;
-esac
-[ "${textless}" = false ] || "${can_guess}" \
-    || die "--textless true: ${aligner} needs transcripts; a CTC aligner does not"
-[ "${inference_nj}" = 1 ] || die "--inference_nj ${inference_nj} is not available yet: use 1"
-[ -z "${speed_perturb_factors}" ] || die "stage 2, speed perturbation, is not available yet"
-[ "${finetune}" = none ] || die "stage 9, fine-tuning, is not available yet: use --finetune none"
-"${skip_packing}" || die "stage 12, packing, is not available yet: use --skip_packing true"
-"${skip_upload}" || die "stage 13, upload, is not available yet: use --skip_upload true"
-for n in 2 9 12 13; do
-    [ "${stage}" != "${n}" ] || die "stage ${n} is not available yet"
-done
+# shellcheck source=scripts/check.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/check.sh"
 
 first_stage=${stage:-1}
-"${skip_data_prep}" && skip_stages+=" 1 3 4 5 6"
-"${skip_train}" && skip_stages+=" 7 8"
+"${skip_data_prep}" && skip_stages+=" 1 2 3 4 5 6"
+"${skip_train}" && skip_stages+=" 7 8 9"
 "${skip_eval}" && skip_stages+=" 10 11"
 [ "${feats_type}" = extracted ] || skip_stages+=" 6"
 
@@ -147,11 +117,19 @@ segment_options=(${max_token_duration:+--max_token_duration "${max_token_duratio
     ${min_score:+--min_score "${min_score}"} ${max_pause:+--max_pause "${max_pause}"})
 read -r -a encoder_options <<< "${encoder_conf}${encoder_model:+ model=${encoder_model}}"
 read -r -a decode_options <<< "${inference_args}"
-sets="${train_set} ${valid_set} ${test_sets}"
 align_train_set=${align_train_set:-${train_set}}
-# An aligner may be trained on a set of its own.
-formatted_sets=${sets}
-[[ " ${sets} " == *" ${align_train_set} "* ]] || formatted_sets+=" ${align_train_set}"
+# What stage 1 makes and an aligner aligns, and what it is trained on: maybe a set of its own.
+corpus_sets="${train_set} ${valid_set} ${test_sets}"
+aligner_sets=${corpus_sets}
+[[ " ${aligner_sets} " == *" ${align_train_set} "* ]] || aligner_sets+=" ${align_train_set}"
+# Speed perturbation: another training set, made of that one.
+original_train_set=${train_set}
+formatted_sets=${aligner_sets}
+if [ -n "${speed_perturb_factors}" ]; then
+    train_set+=_sp
+    formatted_sets+=" ${train_set}"
+fi
+sets="${train_set} ${valid_set} ${test_sets}"
 device=$("${gpu_inference}" && echo cuda || echo cpu)
 
 # Folders that results of different choices live in, side by side.
@@ -166,19 +144,25 @@ units_dir=${expdir}/kmeans${num_units}_${encoder_tag}
 seg_name=seg_${align_tag}_${llm_tag}
 feats_name=feats_${encoder_tag}
 align_feats_name=${feats_name}${align_encoder_conf:+_${align_encoder_conf//[^a-zA-Z0-9.]/}}
-stats_dir=${expdir}/distill_stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
+stats_dir=${expdir}/stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
+stats_dir+=${speed_perturb_factors:+_sp}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
 
-# exp_of CONFIG: the folder of the experiment with this configuration.
+# exp_of KIND CONFIG ARGS TAG: the folder of the experiment of this kind (distill or lm) with this
+# configuration, further options and, if it is not empty, tag.
 exp_of() {
     local name tag
-    name=$(basename "$(readlink -f "$1")" .yaml)
+    name=$(basename "$(readlink -f "$2")" .yaml)
     tag=${align_tag}_${encoder_tag}_${llm_tag}
     if [ "${feats_type}" = raw ]; then tag+=_raw; fi
-    tag+=${distill_args:+_${distill_args//[^a-zA-Z0-9.=]/_}}
-    name=${name#distill}
-    echo "${expdir}/distill${name:+_${name#_}}_${distill_tag:-${tag}}"
+    tag+=${speed_perturb_factors:+_sp}
+    tag+=${3:+_${3//[^a-zA-Z0-9.=]/_}}
+    name=${name#"$1"}
+    echo "${expdir}/$1${name:+_${name#_}}_${4:-${tag}}"
 }
+
+distill_exp_of() { exp_of distill "$1" "${distill_args}" "${distill_tag}"; }
+lm_exp_of() { exp_of lm "$1" "${lm_args}" "${lm_tag}"; }
 
 # inputs_of SET: the model's input for a set, in ESPnet's "file,name,type".
 inputs_of() {
@@ -187,28 +171,6 @@ inputs_of() {
     else
         echo "${dumpdir}/$1/${feats_name}/feats.scp,feats,kaldi_ark"
     fi
-}
-
-# infer_set CONFIG SET TEXTLESS: run a model on a test set's segments, forced or textless ones.
-infer_set() {
-    local model folder seg=${dumpdir}/$2/${seg_name} source_file suffix inputs
-    suffix=$(textless_suffix "$3")
-    model=$(exp_of "$1")/${inference_model}
-    folder=$(exp_of "$1")/${inference_name}${suffix}/$2
-    source_file=$(inputs_of "$2")
-    source_file=${source_file%%,*}
-    [ -e "${model}" ] || die "no ${model}: run stage 8, or see --inference_model"
-    inputs=(args="${inference_args}" --files "${inference_config}" "${seg}/token_id"
-        "${seg}${suffix}/token_end" "${source_file}" "${model}")
-    begin "${folder}" "${inputs[@]}" || return 0
-    ${train_cmd} "${folder}/inference.log" \
-        "${python}" -m espnet_ssr.bin.ssr_inference --config "${inference_config}" \
-        --model_file "${model}" --seg_dir "${seg}${suffix}" --textless "$3" \
-        --reference "${seg}/token_id" \
-        "$([ "${feats_type}" = raw ] && echo --wav_scp || echo --feats_scp)" "${source_file}" \
-        --train_token_id "${dumpdir}/${train_set}/${seg_name}/token_id" \
-        --device "${device}" --output_dir "${folder}" "${decode_options[@]}"
-    finish "${folder}" "${inputs[@]}"
 }
 
 # data_options MODE SET: the options of a training command for one set.
@@ -226,17 +188,22 @@ if in_range 1; then
     if begin data "${inputs[@]}"; then
         # shellcheck disable=SC2086
         local/data.sh ${local_data_opts}
-        for set in ${sets}; do
+        for set in ${corpus_sets}; do
             validate_data_dir.py --no-audio "data/${set}"
         done
         finish data "${inputs[@]}"
     fi
 fi
 
+if in_range 2 && [ -n "${speed_perturb_factors}" ]; then
+    announce 2 "speed perturbation (${speed_perturb_factors})"
+    perturb_speed "${original_train_set}" "${train_set}"
+fi
+
 if in_range 3; then
     announce 3 "format and filter audio"
     for set in ${formatted_sets}; do
-        [ -d "data/${set}" ] || die "no data/${set}: run stage 1, or check --train_set and the like"
+        [ -d "data/${set}" ] || die "no data/${set}: run stages 1 and 2, or check --train_set and the like"
         inputs=(fs="${fs}" audio_format="${audio_format}" min="${min_wav_duration}"
             max="${max_wav_duration}" --files "data/${set}")
         if begin "${dumpdir}/${set}" "${inputs[@]}"; then
@@ -254,14 +221,17 @@ fi
 if in_range 4; then
     announce 4 "forced alignment (${aligner})"
     if [ -n "${align_config}" ]; then
-        for set in ${formatted_sets}; do
+        for set in ${aligner_sets}; do
             # shellcheck disable=SC2086 # several options
             extract_features "${set}" "${align_feats_name}" ${align_encoder_conf}
         done
         if [ "${num_units}" -gt 0 ]; then fit_units; fi
         train_aligner
     fi
-    for set in ${sets}; do align_set "${set}" false; done
+    for set in ${corpus_sets}; do align_set "${set}" false; done
+    if [ -n "${speed_perturb_factors}" ]; then
+        rescale_alignments "${original_train_set}" "${train_set}"
+    fi
     if "${textless}"; then
         for set in ${test_sets}; do align_set "${set}" true; done
     fi
@@ -280,7 +250,7 @@ if in_range 6; then
     for set in ${sets}; do extract_features "${set}" "${feats_name}"; done
 fi
 
-# What stages 7 and 8 read.
+# What stages 7 to 9 read.
 training_files=()
 for set in "${train_set}" "${valid_set}"; do
     source_files=$(inputs_of "${set}")
@@ -306,8 +276,7 @@ if in_range 7; then
     fi
 fi
 
-if in_range 8; then
-    announce 8 "connector distillation"
+if in_range 8 || in_range 9; then
     shapes=(speech token_id)
     if [ "${feats_type}" = extracted ]; then
         shapes=(feats token_id)
@@ -320,17 +289,33 @@ if in_range 8; then
     done
     data_inputs=(llm="${llm}" encoder="${encoder} ${encoder_options[*]}"
         frame_rate="${frame_rate}" --files "${training_files[@]}")
+fi
+
+if in_range 8; then
+    announce 8 "connector distillation"
     for config in ${distill_config}; do
-        train_model "$(exp_of "${config}")" ssr_distill_train "${config}" "${distill_args}"
+        train_model "$(distill_exp_of "${config}")" ssr_distill_train "${config}" "${distill_args}"
+    done
+fi
+
+if in_range 9 && [ -n "${lm_config}" ]; then
+    announce 9 "training through ${llm}"
+    for config in ${lm_config}; do
+        train_model "$(lm_exp_of "${config}")" ssr_lm_train "${config}" "${lm_args}"
     done
 fi
 
 if in_range 10; then
-    announce 10 "inference (${inference_model})"
-    for config in ${distill_config}; do
-        for set in ${test_sets}; do
-            infer_set "${config}" "${set}" false
-            if "${textless}"; then infer_set "${config}" "${set}" true; fi
+    announce 10 "inference"
+    for set in ${test_sets}; do
+        for config in ${distill_config}; do
+            model=$(distill_exp_of "${config}")/${inference_model}
+            infer_distilled "${model}" "${set}" false
+            if "${textless}"; then infer_distilled "${model}" "${set}" true; fi
+            if "${llm_inference}"; then infer_through_llm "${model}" "${set}"; fi
+        done
+        for config in ${lm_config}; do
+            infer_through_llm "$(lm_exp_of "${config}")/${lm_inference_model}" "${set}"
         done
     done
 fi

@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Sourced by ssr.sh: refuses options that cannot work before the first stage begins.
+# shellcheck disable=SC2154 # the variables are those of ssr.sh
+
+for name in train_set valid_set test_sets; do
+    [ -n "${!name}" ] || die "--${name} is required"
+done
+[ "${textless_unit}" = word ] || [ "${textless_unit}" = token ] \
+    || die "--textless_unit must be word or token, not ${textless_unit}"
+for name in stage stop_stage nj ngpu num_nodes; do
+    [[ ${!name} =~ ^[0-9]+$ || ${name}=${!name} == stage= ]] \
+        || die "--${name} must be a number, not '${!name}'"
+done
+[ "${nj}" -ge 1 ] || die "--nj must be 1 or more, not ${nj}"
+[ -n "${distill_config}${lm_config}" ] || die "neither --distill_config nor --lm_config is given"
+for config in ${distill_config}; do
+    [ -f "${config}" ] || die "--distill_config: no such file: ${config}"
+done
+for config in ${lm_config}; do
+    [ -f "${config}" ] || die "--lm_config: no such file: ${config}"
+done
+[ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
+[ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
+    || die "--feats_type must be extracted or raw, not ${feats_type}"
+if [ -z "${align_config}" ] && [ -f "conf/tuning/align_${aligner}.yaml" ]; then
+    align_config=conf/tuning/align_${aligner}.yaml
+fi
+can_guess=$([ -n "${align_config}" ] && echo true || echo false)
+[ -z "${align_config}" ] || [ -f "${align_config}" ] \
+    || die "--align_config: no such file: ${align_config}"
+case ${aligner} in
+    hmm | whisper | mfa) ;;
+    given) [ -e "${given}" ] || die "--aligner given: no such file or folder: --given '${given}'" ;;
+    hf_ctc) can_guess=true ;;
+    *)
+        [ -n "${align_config}" ] || die "--aligner ${aligner}: neither a name that --help lists" \
+            "nor one of $(echo conf/tuning/align_*.yaml)"
+        ;;
+esac
+[ "${textless}" = false ] || "${can_guess}" \
+    || die "--textless true: ${aligner} needs transcripts; a CTC aligner does not"
+[ "${inference_nj}" = 1 ] || die "--inference_nj ${inference_nj} is not available yet: use 1"
+[ "${stage}" != 2 ] || [ -n "${speed_perturb_factors}" ] \
+    || die "--stage 2 needs --speed_perturb_factors"
+"${skip_packing}" || die "stage 12, packing, is not available yet: use --skip_packing true"
+"${skip_upload}" || die "stage 13, upload, is not available yet: use --skip_upload true"
+[ "${stage}" != 9 ] || [ -n "${lm_config}" ] || die "--stage 9 needs --lm_config"
+for n in 12 13; do
+    [ "${stage}" != "${n}" ] || die "stage ${n} is not available yet"
+done

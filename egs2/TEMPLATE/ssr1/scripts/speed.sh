@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# Sourced by ssr.sh: copies of the training set at other speeds, in stages 2 and 4.
+# shellcheck disable=SC2154 # the variables are those of ssr.sh
+
+# perturb_speed SOURCE SET: make data/SET of data/SOURCE and copies of it at speed_perturb_factors.
+perturb_speed() {
+    local inputs=(factors="${speed_perturb_factors}" --files "data/$1")
+    begin "data/$2" "${inputs[@]}" || return 0
+    # shellcheck disable=SC2086 # several factors
+    perturb_data_dir_speed.py "data/$1" "data/$2" ${speed_perturb_factors}
+    finish "data/$2" "${inputs[@]}"
+}
+
+# rescale_alignments SOURCE SET: alignments of SET, which perturb_speed made, from those of SOURCE.
+rescale_alignments() {
+    local original=${dumpdir}/$1 data=${dumpdir}/$2 reference=data/$2/word.ctm options=()
+    local folder=${data}/${align_name}
+    local inputs=(--files "${data}"/{wav.scp,utt2uniq,utt2speed} "${original}/dropped"
+        "${original}/${align_name}")
+    if [ -e "${reference}" ]; then
+        inputs+=("${reference}")
+        options=(--reference "${reference}")
+    fi
+    begin "${folder}" "${inputs[@]}" || return 0
+    "${python}" -m espnet_ssr.bin.ssr_align_speed --data_dir "${data}" \
+        --original_dir "${original}" --original_align_dir "${original}/${align_name}" \
+        --output_dir "${folder}"
+    "${python}" -m espnet_ssr.bin.ssr_align_report --data_dir "${data}" --align_dir "${folder}" \
+        "${options[@]}"
+    finish "${folder}" "${inputs[@]}"
+}

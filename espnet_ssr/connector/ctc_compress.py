@@ -1,0 +1,111 @@
+"""CTC compression (Gaido et al., arXiv 2102.01578): means of runs of frames with one CTC label.
+
+Differences from the original: the labels are those of an aligner that was trained before and stays
+frozen (the original trains CTC with the rest, inside the encoder); an MLP after the means instead
+of further encoder layers; runs of blanks can be dropped.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from espnet_ssr.align.ctc_network import CTCNetwork
+from espnet_ssr.align.trained import load_trained_network
+from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.mlp import feedforward
+from espnet_ssr.connector.segments import cumulative_frames, unpack_segments
+from espnet_ssr.tensors import length_mask
+
+BLANK = 0
+
+
+class CTCCompressConnector(AbsConnector):
+    """One vector for every run of frames whose most likely label is the same.
+
+    Args:
+        input_size: width ``D`` of a frame.
+        output_size: width ``H`` of the LLM's embeddings.
+        aligner: a checkpoint of a CTC aligner (``ssr_align_train``) of the same encoder; beside it
+            ``config.yaml`` and ``labels.json``. It is not trained and not in checkpoints.
+        keep_blanks: a vector for each run of blanks too, as in the paper. Without, blanks only
+            separate runs; an utterance of nothing but blanks gives the mean of all its frames.
+        hidden_size: width of the hidden layers.
+        num_layers: hidden layers.
+        dropout_rate: on the input of the MLP and after each hidden layer.
+
+    Raises:
+        ValueError: the aligner is of another kind or takes features of another width.
+    """
+
+    needs_segmentation = False
+    token_aligned = False
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        aligner: str,
+        keep_blanks: bool = True,
+        hidden_size: int = 1280,
+        num_layers: int = 3,
+        dropout_rate: float = 0.3,
+    ):
+        super().__init__()
+        self.keep_blanks = keep_blanks
+        self.aligner = _load_frozen(aligner, input_size)
+        self.mlp, width = feedforward(input_size, hidden_size, num_layers, dropout_rate)
+        self.output = torch.nn.Linear(width, output_size)
+
+    def train(self, mode: bool = True) -> CTCCompressConnector:
+        """Set the mode of everything but the aligner, which always is as in alignment."""
+        super().train(mode)
+        self.aligner.eval()
+        return self
+
+    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
+        mask = length_mask(feats_lengths, feats.size(1))
+        feats = feats.where(mask[..., None], 0)
+        first, last = self._run_edges(self._labels(feats, feats_lengths), mask)
+        utterance, start = first.nonzero(as_tuple=True)
+        stop = last.nonzero(as_tuple=True)[1] + 1
+        cumulative = cumulative_frames(feats)
+        sums = cumulative[utterance, stop] - cumulative[utterance, start]
+        means = (sums / (stop - start)[:, None]).to(feats.dtype)
+        lengths = first.sum(1)
+        return ConnectorOutput(unpack_segments(self.output(self.mlp(means)), lengths), lengths)
+
+    @torch.no_grad()
+    def _labels(self, feats, lengths):
+        """The most likely label ``(B, T)`` of each frame."""
+        # Not in bfloat16, in which labels would depend on what else is in the batch.
+        with torch.autocast(feats.device.type, enabled=False):
+            scores = self.aligner.scores(feats.to(self.aligner.prior.dtype), lengths)
+        return scores.argmax(-1)
+
+    def _run_edges(self, labels, mask):
+        """``(B, T)`` twice: True at the first and at the last frame of each run that is kept."""
+        labels = labels.where(mask, -1)
+        # A label that no frame has on both sides, so that runs begin and end there too.
+        change = torch.nn.functional.pad(labels, (1, 1), value=-1).diff(dim=1) != 0
+        kept = mask
+        if not self.keep_blanks:
+            spoken = mask & (labels != BLANK)
+            kept = spoken | (mask & ~spoken.any(1, keepdim=True))
+        return change[:, :-1] & kept, change[:, 1:] & kept
+
+
+def _load_frozen(model: str, input_size: int) -> CTCNetwork:
+    """The network of an aligner, not to be trained; ValueError if it is of no use here."""
+    network, _, config = load_trained_network(model)
+    if not isinstance(network, CTCNetwork):
+        raise ValueError(
+            f"{model}: an aligner of the kind {config['aligner']}; ctc_compress needs one that was "
+            "trained with 'aligner: ctc'"
+        )
+    if config["input_size"] != input_size:
+        raise ValueError(
+            f"{model}: takes features of width {config['input_size']}, and these have "
+            f"{input_size}: train an aligner on features of this encoder"
+        )
+    return network.requires_grad_(False)

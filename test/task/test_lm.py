@@ -1,0 +1,180 @@
+"""The task that trains through the LLM: configurations, parameters, weights from distillation."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import pytest
+import torch
+import yaml
+from espnet2.torch_utils.load_pretrained_model import load_pretrained_model
+from tiny_causal_lm import save_tiny_causal_lm
+
+from espnet_ssr.datadir import write_keyed
+from espnet_ssr.task.distill import SSRDistillTask
+from espnet_ssr.task.lm import SSRLMTask
+
+RECIPES = Path(__file__).resolve().parents[2] / "egs2"
+CONFIGS = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/lm_*.yaml"))
+SMALL = ["--connector", "mean", "--connector_conf", "hidden_size=8", "--input_size", "8"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_tiny_causal_lm(tmp_path_factory.mktemp("llm"))
+
+
+def parse(llm, *options, task=SSRLMTask):
+    return task.get_parser().parse_args(["--output_dir", "exp", "--llm", llm, *options])
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_training_configuration_builds_a_model(config, folder):
+    args = parse(folder, "--config", str(config), "--input_size", "8")
+    # What the file says is for the default encoder and LLM, not for the tiny ones.
+    args.trainable_parameters = None
+    model = SSRLMTask.build_model(args)
+    SSRLMTask.build_optimizers(args, model)
+    batch = {
+        "feats": torch.randn(1, 9, 8),
+        "feats_lengths": torch.tensor([9]),
+        "token_id": torch.tensor([[1, 2]]),
+        "token_id_lengths": torch.tensor([2]),
+        "token_end": torch.tensor([[0.06, 0.18]]),
+    }
+    loss, stats, _ = model.eval()(**batch)
+    assert loss.isfinite()
+    written = yaml.safe_load(config.read_text(encoding="utf-8"))
+    criteria = [*written["best_model_criterion"], written["early_stopping_criterion"]]
+    assert {name for _, name, _ in criteria} <= set(stats)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("llm_conf", "unknown option hiden_size; load_frozen_llm takes dtype"),
+        ("prompt_conf", "unknown option hiden_size; Prompt takes before, after, end"),
+        ("model_conf", "unknown option hiden_size; SSRLMModel takes loss"),
+        ("connector_conf", "unknown option hiden_size; MeanConnector takes"),
+    ],
+)
+def test_unknown_key_is_refused_by_name(folder, option, message):
+    with pytest.raises(ValueError, match=f"{option}: {message}"):
+        SSRLMTask.build_model(parse(folder, *SMALL, f"--{option}", "hiden_size=8"))
+
+
+def test_options_arrive_and_parameters_are_counted(folder, caplog):
+    options = [
+        "--llm_conf",
+        "dtype=bfloat16",
+        "--prompt_conf",
+        "after=x",
+        "--model_conf",
+        "loss=kl",
+    ]
+    with caplog.at_level(logging.INFO):
+        model = SSRLMTask.build_model(parse(folder, *SMALL, *options))
+    assert model.llm.dtype == torch.bfloat16
+    assert model.prompt.tokenizer.decode(model.prompt.after) == "x"
+    assert model.loss == "kl"
+    trainable = sum(p.numel() for p in model.connector.parameters())
+    frozen = sum(p.numel() for p in model.llm.parameters())
+    assert f"{trainable} trainable parameters, {frozen} frozen ones" in caplog.text
+    with pytest.raises(ValueError, match=f"has {trainable} trainable parameters"):
+        SSRLMTask.build_model(parse(folder, *SMALL, "--trainable_parameters", "7"))
+
+
+def test_data_names():
+    assert SSRLMTask.required_data_names() == ("token_id",)
+    assert SSRLMTask.required_data_names(inference=True) == ()
+    assert set(SSRLMTask.optional_data_names()) == {"token_end", "feats", "speech", "pause"}
+
+
+@pytest.fixture
+def distilled(folder, tmp_path):
+    """A checkpoint of a distilled connector."""
+    model = SSRDistillTask.build_model(parse(folder, *SMALL, task=SSRDistillTask))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.uniform_()
+    torch.save(model.state_dict(), tmp_path / "distilled.pth")
+    return tmp_path / "distilled.pth", model.connector
+
+
+def test_a_distilled_connector_is_a_start(folder, distilled):
+    path, connector = distilled
+    option = f"{path}:connector:connector"
+    args = parse(folder, *SMALL, "--init_param", option)
+    model = SSRLMTask.build_model(args)
+    SSRLMTask.build_optimizers(args, model)
+    load_pretrained_model(option, model, ignore_init_mismatch=False)
+    for name, weight in connector.state_dict().items():
+        assert torch.equal(model.connector.state_dict()[name], weight)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--connector_conf", "num_layers=3"], "missing"),
+        (["--connector_conf", "num_layers=1"], "unexpected"),
+        (["--connector_conf", "hidden_size=9"], "wrong shape"),
+    ],
+)
+def test_what_does_not_fill_the_connector_is_refused(folder, distilled, options, message):
+    args = parse(folder, *SMALL, *options, "--init_param", f"{distilled[0]}:connector:connector")
+    model = SSRLMTask.build_model(args)
+    with pytest.raises(RuntimeError, match=f"--init_param .*distilled.pth.*{message}"):
+        SSRLMTask.build_optimizers(args, model)
+    args.init_param = [f"{distilled[0]}:conector:connector"]
+    with pytest.raises(RuntimeError, match="missing"):
+        SSRLMTask.build_optimizers(args, model)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Options that name the data of a training set and of a validation set, which are the same."""
+    rng = np.random.default_rng(0)
+    feats = {f"u{i}": rng.normal(size=(9 + i, 8)).astype("float32") for i in range(4)}
+    kaldiio.save_ark(str(tmp_path / "feats.ark"), feats, scp=str(tmp_path / "feats.scp"))
+    write_keyed(tmp_path / "token_id", dict.fromkeys(feats, "5 80 7"))
+    write_keyed(tmp_path / "token_end", dict.fromkeys(feats, "0.04 0.1 0.18"))
+    write_keyed(tmp_path / "shape", dict.fromkeys(feats, "9,8"))
+    options = []
+    for mode in ("train", "valid"):
+        for name, kind in [
+            ("token_id", "text_int"), ("token_end", "text_float"), ("feats.scp", "kaldi_ark"),
+        ]:  # fmt: skip
+            option = f"{tmp_path / name},{name.removesuffix('.scp')},{kind}"
+            options += [f"--{mode}_data_path_and_name_and_type", option]
+        options += [f"--{mode}_shape_file", str(tmp_path / "shape")]
+    return options
+
+
+def test_a_training_from_a_distilled_connector(folder, distilled, data, tmp_path, monkeypatch):
+    # ESPnet's worker writes the command it was called by.
+    monkeypatch.setattr(sys, "argv", ["ssr_lm_train"])
+    exp = tmp_path / "exp"
+    options = [
+        *SMALL, *data, "--output_dir", str(exp), "--max_epoch", "1", "--batch_size", "2", "--batch_type", "unsorted",
+        "--num_workers", "0", "--llm_conf", "dtype=bfloat16", "--optim", "adam",
+        "--use_matplotlib", "false", "--use_tensorboard", "false",
+        "--init_param", f"{distilled[0]}:connector:connector",
+    ]  # fmt: skip
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    SSRLMTask.main(cmd=["--llm", folder, *options])
+    root.handlers[:] = handlers
+    state = torch.load(exp / "1epoch.pth", weights_only=True)
+    assert all(name.startswith("connector.") for name in state)
+    # The learning rate is small: it began at the distilled weights, not at its own.
+    start = distilled[1].state_dict()
+    assert all(
+        torch.allclose(state[f"connector.{name}"], weight, atol=0.05)
+        for name, weight in start.items()
+    )
+    model, args = SSRLMTask.build_model_from_file(None, exp / "valid.loss.best.pth")
+    assert isinstance(args, argparse.Namespace)
+    assert model.llm.dtype == torch.bfloat16
