@@ -9,7 +9,7 @@ from espnet_ssr.command import run_command
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--expdir", type=Path, required=True, help="holds distill_*/")
+    parser.add_argument("--expdir", type=Path, required=True, help="holds distill_*/ and lm_*/")
     parser.add_argument("--output", type=Path, required=True, help="Markdown file to write")
     parser.add_argument("--command", default="", help="the command to record")
     args = parser.parse_args()

@@ -46,7 +46,12 @@ class TransformerLayer(torch.nn.Module):
     def forward(
         self, x: torch.Tensor, attend: Attend, read: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """``(..., d)`` -> ``(..., d)``; with ``read`` ``(Q,)``, of states ``(P, d)`` those ``(Q, d)``.
+        """States ``(..., d)`` -> ``(..., d)``, or of packed ones ``(P, d)`` some ``(Q, d)``.
+
+        Args:
+            x: the states.
+            attend: what they attend to.
+            read: index ``(Q,)`` of the packed states that are wanted; None: all.
 
         The last layer of a connector is read out at a few states: the rest of its output would
         be computed for nothing.
@@ -54,7 +59,7 @@ class TransformerLayer(torch.nn.Module):
         normed = self.attention_norm(x)
         key_value = self._heads(self.key_value(normed))
         if read is not None:
-            x, normed = x[read], normed[read]
+            x, normed = x.index_select(0, read), normed.index_select(0, read)
         attended = attend(self._heads(self.query(normed)), key_value).flatten(-2)
         x = x + self.dropout(self.attention_output(attended))
         return x + self.dropout(self.feedforward(x))
@@ -97,7 +102,8 @@ class PackedAttention:
 
     Args:
         keys: each row's keys ``(R,)`` among the packed states ``(P, ...)``.
-        queries: each row's queries ``(R,)`` among all queries ``(Q, ...)``; None: its keys.
+        queries: each row's queries ``(R,)``, at least one for a row that has keys, among all
+            queries ``(Q, ...)``; None: its keys.
         places: of the queries ``(Q,)`` among the packed states; None: theirs in order.
     """
 

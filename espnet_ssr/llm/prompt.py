@@ -17,6 +17,10 @@ class Prompt:
     The texts may hold special tokens (``<|im_start|>``). What the tokenizer puts before every text
     (Llama's ``<s>``) comes first.
 
+    The default was the best of 12 by far for SmolLM2-135M-Instruct reading the embeddings of a text
+    in place of vectors (52 sentences): 0.33 nats a token of the same text, against 4.88 after
+    another one and 5.42 after none; its chat template 1.22, a line break alone 2.23.
+
     Args:
         tokenizer: the LLM's.
         before: text before the vectors.
@@ -32,8 +36,8 @@ class Prompt:
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        before: str = "",
-        after: str = "\n",
+        before: str = "She said:",
+        after: str = "\nHe repeated:",
         end: str = "\n",
     ):
         self.tokenizer = tokenizer

@@ -1,4 +1,4 @@
-"""What holds for every connector: shapes, padding, NaN, empty rows, gradients, the untrained start."""
+"""What holds for every connector: shapes, padding, NaN, nothing at all, gradients, the start."""
 
 import inspect
 
@@ -8,7 +8,7 @@ import yaml
 
 from espnet_ssr.align.labels import CharLabels
 from espnet_ssr.align.trained import LABELS_FILE, build_network
-from espnet_ssr.connector import CONNECTORS, SSRConnector
+from espnet_ssr.connector import CONNECTORS
 from espnet_ssr.tensors import length_mask
 
 WIDTH, OUTPUT = 6, 10
@@ -19,11 +19,10 @@ VARIANTS = [(name, {}) for name in CONNECTORS]
 VARIANTS += [("ssr", {"pooling": pooling}) for pooling in ("mean", "attention", "cross")]
 VARIANTS += [("ssr", {"context": 2}), ("ssr", {"attention": "causal"})]
 VARIANTS += [("ssr", {"attention": "causal", "pooling": "cross"})]
-HEARS_ITSELF = [variant for variant in VARIANTS if CONNECTORS[variant[0]].needs_segmentation]
 
 
 def name_of(variant):
-    return "-".join([variant[0], *variant[1].values()]) if isinstance(variant, tuple) else None
+    return "-".join([variant[0], *(str(value) for value in variant[1].values())])
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +55,9 @@ def make_batch(segments=SEGMENTS, padding_frames=2, filler=0.0, end_filler=0):
     ``end_filler`` after that of the tokens."""
     generator = torch.Generator().manual_seed(1)
     lengths = torch.tensor([sum(sizes) + 1 if sizes else 0 for sizes in segments])
-    size = int(lengths.max()) + padding_frames
-    feats = torch.randn(len(segments), size, WIDTH, generator=generator)
-    feats[~length_mask(lengths, size)] = filler
+    feats = torch.full((len(segments), int(lengths.max()) + padding_frames, WIDTH), filler)
+    for row, length in zip(feats, lengths, strict=True):
+        row[:length] = torch.randn(int(length), WIDTH, generator=generator)
     token_end = torch.nn.utils.rnn.pad_sequence(
         [torch.tensor(sizes, dtype=torch.long).cumsum(0) - 1 for sizes in segments],
         batch_first=True,
@@ -113,9 +112,86 @@ def test_an_utterance_does_not_see_its_batch(connector):
     ],
 )
 def test_padding_does_not_matter(connector, padding):
-    plain = make_batch()
-    padded = make_batch(**padding)
-    padded[0][:, : plain[0].size(1)][length_mask(plain[1], plain[0].size(1))] = plain[0][
-        length_mask(plain[1], plain[0].size(1))
-    ]
-    assert_same(connector(*padded).embeds, connector(*plain).embeds)
+    assert_same(connector(*make_batch(**padding)).embeds, connector(*make_batch()).embeds)
+
+
+@pytest.mark.parametrize("frames", [slice(2, 3), slice(None)], ids=["one frame", "all frames"])
+def test_nan_stays_in_its_utterance(connector, frames):
+    feats, *rest = make_batch()
+    plain = connector(feats, *rest)
+    for nan in (0, len(SEGMENTS) - 1):
+        bad = feats.clone()
+        bad[nan, frames] = torch.nan
+        others = [b for b in range(len(SEGMENTS)) if b != nan]
+        output = connector(bad, *rest)
+        assert torch.equal(output.lengths[others], plain.lengths[others])
+        for b in others:
+            shorter = int(plain.lengths[b])
+            assert_same(output.embeds[b, :shorter], plain.embeds[b, :shorter])
+            assert not output.embeds[b, shorter:].any()
+
+
+def test_without_tokens_a_connector_decides_by_itself(connector):
+    if connector.needs_segmentation:
+        pytest.skip("needs segments")
+    feats, feats_lengths, *_ = make_batch(filler=torch.nan)
+    output = connector(feats, feats_lengths)
+    assert torch.equal(output.lengths > 0, feats_lengths > 0)
+    for b, frames in enumerate(feats_lengths.tolist()):
+        if frames:
+            single = connector(feats[b : b + 1, :frames], feats_lengths[b : b + 1])
+            assert_same(output.embeds[b, : output.lengths[b]], single.embeds[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_training_gives_finite_gradients_everywhere(connector, dtype):
+    connector.train()
+    feats, *rest = make_batch()
+    feats.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
+        output = connector(feats, *rest)
+    loss = sum(output.losses.values(), (output.embeds.float() - 1).square().sum())
+    assert loss.shape == ()
+    loss.backward()
+    assert loss.isfinite()
+    for name, parameter in connector.named_parameters():
+        assert parameter.dtype == torch.float32
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+    assert feats.grad.isfinite().all()
+    assert feats.grad.any()
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluation"])
+def test_a_batch_of_nothing(connector, mode):
+    connector.train(mode)
+    feats = torch.full((2, 3, WIDTH), torch.nan)
+    nothing = torch.zeros(2, dtype=torch.long)
+    output = connector(feats, nothing, torch.zeros(2, 0, dtype=torch.long), nothing)
+    assert output.embeds.numel() == 0
+    assert torch.equal(output.lengths, nothing)
+    sum(output.losses.values(), output.embeds.sum()).backward()
+    for parameter in connector.parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all()
+
+
+def test_autocast_gives_about_the_same(connector):
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = connector(*make_batch())
+    plain = connector(*make_batch())
+    assert torch.equal(rounded.lengths, plain.lengths)
+    torch.testing.assert_close(rounded.embeds.float(), plain.embeds, rtol=0.05, atol=0.05)
+
+
+def test_start_at_shrinks_the_output_around_the_vector(connector):
+    output = connector(*make_batch())
+    mask = length_mask(output.lengths, output.embeds.size(1))
+    vector, deviation = torch.linspace(-3, 3, OUTPUT), torch.tensor(0.02)
+    around_bias = output.embeds[mask] - connector.output.bias.detach()
+    trainable = [p.requires_grad for p in connector.parameters()]
+    connector.start_at(vector, deviation)
+    around_vector = connector(*make_batch()).embeds[mask] - vector
+    shrunk = 0.5 * 3**0.5 * deviation * around_bias
+    torch.testing.assert_close(around_vector, shrunk, rtol=1e-4, atol=1e-6)
+    assert [p.requires_grad for p in connector.parameters()] == trainable
