@@ -86,9 +86,13 @@ def check_init_param(model: torch.nn.Module, option: str) -> None:
     if excluded:  # the user says that something is missing
         return
     state = torch.load(path, map_location="cpu", weights_only=True)
-    prefix = f"{source}." if source else ""
-    found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     try:
-        check_keys(found, model.get_submodule(target).state_dict())
+        check_keys(_below(state, source), _below(model.state_dict(), target))
     except RuntimeError as error:
         raise RuntimeError(f"--init_param {option}: {error}") from None
+
+
+def _below(state: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """The entries of a module, with names as in that module's own state."""
+    prefix = f"{name}." if name else ""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

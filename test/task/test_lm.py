@@ -13,6 +13,8 @@ import yaml
 from espnet2.torch_utils.load_pretrained_model import load_pretrained_model
 from tiny_causal_lm import save_tiny_causal_lm
 
+from espnet_ssr.align.labels import CharLabels
+from espnet_ssr.align.trained import build_network
 from espnet_ssr.datadir import write_keyed
 from espnet_ssr.task.distill import SSRDistillTask
 from espnet_ssr.task.lm import SSRLMTask
@@ -31,9 +33,27 @@ def parse(llm, *options, task=SSRLMTask):
     return task.get_parser().parse_args(["--output_dir", "exp", "--llm", llm, *options])
 
 
+@pytest.fixture(scope="module")
+def aligner(tmp_path_factory):
+    """The checkpoint of an untrained CTC aligner."""
+    path = tmp_path_factory.mktemp("aligner")
+    labels = CharLabels.build(["ab"])
+    conf = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "feedforward_size": 8}
+    network = build_network("ctc", conf, 8, labels)
+    config = {"aligner": "ctc", "aligner_conf": conf, "input_size": 8}
+    config |= {"frame_rate": 50.0, "frame_offset": 0.0}
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    labels.save(path / "labels.json")
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    torch.save(state, path / "model.pth")
+    return str(path / "model.pth")
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_training_configuration_builds_a_model(config, folder):
+def test_training_configuration_builds_a_model(config, folder, aligner):
     args = parse(folder, "--config", str(config), "--input_size", "8")
+    if "aligner" in args.connector_conf:
+        args.connector_conf["aligner"] = aligner
     # What the file says is for the default encoder and LLM, not for the tiny ones.
     args.trainable_parameters = None
     model = SSRLMTask.build_model(args)
