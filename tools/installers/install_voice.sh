@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the packages that make synthetic speech and fetch the voice, unless they are there.
+# Install the packages that make synthetic speech and fetch the voices, unless they are there.
 # Usage: install_voice.sh [PYTHON [CONSTRAINTS]]   with PYTHON of the environment, and CONSTRAINTS a
 # file in tools/ (constraints.txt; empty: pip chooses the versions)
 set -euo pipefail

@@ -1,0 +1,142 @@
+"""LibriSpeech (CC BY 4.0) and corpora in its layout: read books of many speakers, 16 kHz.
+
+A part (``train-clean-100``, ``test-other``, ...) has a folder for each speaker, which has one for
+each chapter: ``<speaker>/<chapter>/<speaker>-<chapter>-<number>.flac`` and one
+``<speaker>-<chapter>.trans.txt`` with lines ``utterance TEXT``. Only what lies in a part matters:
+the parts may be in ``<root>/LibriSpeech`` or in the root itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from espnet_ssr.data.check_audio import check_audio
+from espnet_ssr.datadir import Utterance, write_data_dir, write_lines
+from espnet_ssr.progress import Progress
+from espnet_ssr.recipes import CorpusError
+from espnet_ssr.recipes.asterisk_text import normalize_text
+
+SAMPLE_RATE = 16000
+UTT_ID = re.compile(r"\d+-\d+-\d+")
+
+
+class Prepared(NamedTuple):
+    """What `prepare_librispeech` wrote: utterances by id, and causes with details of what it left
+    out, by id."""
+
+    utterances: dict[str, Utterance]
+    dropped: dict[str, tuple[str, str]]
+
+
+def find_part(corpus_dir: Path, part: str) -> Path:
+    """The folder of a part, in `corpus_dir` or in its folder LibriSpeech.
+
+    Raises:
+        CorpusError: there is none; the message says which parts there are.
+    """
+    for folder in (corpus_dir / "LibriSpeech", corpus_dir):
+        if (folder / part).is_dir():
+            return folder / part
+    found = sorted({path.parents[2].name for path in corpus_dir.rglob("*.trans.txt")})
+    there = f"only {' '.join(found)}" if found else "no part of LibriSpeech"
+    raise CorpusError(
+        f"{corpus_dir}: no folder {part} in it or in its LibriSpeech, {there}; expected files such "
+        f"as {corpus_dir}/LibriSpeech/{part}/103/1240/103-1240.trans.txt"
+    )
+
+
+def read_transcripts(part_dir: Path) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """Read all ``.trans.txt`` files of a part.
+
+    Returns:
+        Texts as they stand there by utterance, and lines that are none (``bad_line``, ``bad_utf8``)
+        or give an utterance again (``duplicate_utterance``), by file and line.
+    """
+    texts: dict[str, str] = {}
+    dropped: dict[str, tuple[str, str]] = {}
+    for path in sorted(part_dir.glob("*/*/*.trans.txt")):
+        for number, raw in enumerate(path.read_bytes().splitlines(), 1):
+            line = raw.decode("utf-8", errors="replace").strip()
+            utt_id, _, text = line.partition(" ")
+            cause = ""
+            if "\N{REPLACEMENT CHARACTER}" in line:
+                cause = "bad_utf8"
+            elif not UTT_ID.fullmatch(utt_id):
+                cause = "bad_line"
+            elif utt_id in texts:
+                cause = "duplicate_utterance"
+            if cause:
+                dropped[f"{path.name}:{number}"] = (cause, f"{path}:{number}: {line!r}")
+            else:
+                texts[utt_id] = text
+    return texts, dropped
+
+
+def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepared:
+    """Write the Kaldi data directory ``output_dir`` of a part of LibriSpeech, with ``dropped``.
+
+    Texts are normalised as those of Asterisk: lower-case words. A line of ``dropped`` is
+    ``utterance cause details``; causes are ``no_audio`` (of a transcript), ``no_transcript`` (of
+    audio), ``empty_text``, those of `read_transcripts` and of `check_audio`.
+
+    Args:
+        corpus_dir: folder with LibriSpeech in it, or that folder.
+        part: such as ``train-clean-100``.
+        output_dir: replaced if it is there.
+
+    Raises:
+        CorpusError: the part is not there, or nothing of it can be used.
+    """
+    part_dir = find_part(corpus_dir, part)
+    texts, dropped = read_transcripts(part_dir)
+    audio = {path.stem: path for path in sorted(part_dir.glob("*/*/*.flac"))}
+    prepared = Prepared({}, dropped)
+    progress = Progress(len(texts.keys() | audio.keys()), f"read {part}")
+    for utt_id in sorted(texts.keys() | audio.keys()):
+        progress.update()
+        if utt_id not in audio:
+            dropped[utt_id] = ("no_audio", f"no {utt_id}.flac in {part_dir}")
+        elif utt_id not in texts:
+            dropped[utt_id] = ("no_transcript", str(audio[utt_id]))
+        elif not (words := normalize_text(texts[utt_id])):
+            dropped[utt_id] = ("empty_text", repr(texts[utt_id]))
+        else:
+            add_utterance(prepared, utt_id, words, audio[utt_id])
+    if not prepared.utterances:
+        raise CorpusError(f"{part_dir}: no utterance can be used; {describe_dropped(prepared)}")
+    write_data_dir(output_dir, prepared.utterances)
+    write_lines(
+        output_dir / "dropped", (" ".join((key, *why)) for key, why in sorted(dropped.items()))
+    )
+    return prepared
+
+
+def add_utterance(prepared: Prepared, utt_id: str, words: str, path: Path) -> None:
+    """Add an utterance, or what is wrong with its audio."""
+    seconds, fault = check_audio(path, SAMPLE_RATE)
+    if fault:
+        prepared.dropped[utt_id] = (fault.cause, fault.message)
+    else:
+        speaker = utt_id.split("-")[0]
+        prepared.utterances[utt_id] = Utterance(str(path.absolute()), words, speaker, seconds)
+
+
+def describe(prepared: Prepared) -> str:
+    """Counts and duration, for people."""
+    utterances = prepared.utterances.values()
+    hours = sum(utterance.seconds for utterance in utterances) / 3600
+    speakers = {utterance.speaker for utterance in utterances}
+    return (
+        f"{len(utterances)} utterances, {len(speakers)} speakers, {hours:.2f} hours, "
+        f"{describe_dropped(prepared)}"
+    )
+
+
+def describe_dropped(prepared: Prepared) -> str:
+    """How much was left out, by cause."""
+    causes = sorted(Counter(cause for cause, _ in prepared.dropped.values()).items())
+    counts = ", ".join(f"{count} {cause}" for cause, count in causes)
+    return f"left out {len(prepared.dropped)}" + (f": {counts}" if counts else "")

@@ -1,0 +1,70 @@
+"""Sentences for synthetic speech: what is taken out of HellaSwag, and which set it goes to."""
+
+import bz2
+import itertools
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from espnet_ssr.recipes import CorpusError
+from espnet_ssr.recipes.asterisk_text import normalize_text
+from espnet_ssr.recipes.sentences import plain_sentences, read_hellaswag, set_of, split_sentences
+
+
+def item(context):
+    """An item of the text format."""
+    return f"{context}\n2\nends.\nstops.\ngoes on.\nsleeps.\n"
+
+
+@pytest.mark.parametrize("name", ["val.txt", "val.txt.bz2"])
+def test_contexts_are_read(tmp_path, name):
+    text = (item("Canoeing: A man rows. he") + item("[header] How to rest")).encode()
+    path = tmp_path / name
+    path.write_bytes(bz2.compress(text) if name.endswith("bz2") else text)
+    assert read_hellaswag(path) == ["Canoeing: A man rows. he", "[header] How to rest"]
+
+
+@pytest.mark.parametrize("text", ["", "A line.\n", item("A context").replace("2", "right")])
+def test_other_format_is_refused(tmp_path, text):
+    path = tmp_path / "val.txt"
+    path.write_text(text)
+    with pytest.raises(CorpusError, match=f"{path}: not HellaSwag's text format"):
+        read_hellaswag(path)
+
+
+def test_damaged_file_is_named(tmp_path):
+    path = tmp_path / "val.txt.bz2"
+    path.write_bytes(bz2.compress(item("A context").encode())[:-8])
+    with pytest.raises(CorpusError, match=f"{path}: "):
+        read_hellaswag(path)
+
+
+def test_whole_plain_sentences_are_taken_once():
+    contexts = [
+        "Roof: A man sits on a roof. He's pulling, slowly, at the tiles! There he",
+        "[header] How to bake a cake [title] Preheat the well-known oven. [step] Use 2 eggs now.",
+        "A man sits on a roof? He (the man) stands up there. He stands. Then he",
+    ]
+    assert list(plain_sentences(contexts)) == [
+        "A man sits on a roof.",
+        "He's pulling, slowly, at the tiles!",
+        "Preheat the well-known oven.",
+    ]
+
+
+@given(st.lists(st.text("ab c.", max_size=8)))
+def test_same_words_are_never_in_two_sets(sentences):
+    sets = split_sentences(sentences)
+    assert Counter(sum(sets.values(), [])) == Counter(sentences)
+    words = {name: set(map(normalize_text, found)) for name, found in sets.items()}
+    assert not words["train"] & words["test"] | words["train"] & words["valid"]
+    assert not words["valid"] & words["test"]
+
+
+def test_shares_of_the_sets():
+    words = itertools.product("abcdefghij", repeat=3)
+    count = Counter(set_of(" ".join(letters)) for letters in words)
+    assert count["test"] == pytest.approx(50, abs=20)
+    assert count["valid"] == pytest.approx(50, abs=20)
