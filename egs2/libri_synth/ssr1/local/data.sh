@@ -5,7 +5,7 @@ set -euo pipefail
 
 data_dir=data
 librispeech_part=train-clean-100
-num_train=1200
+num_train=400
 num_valid=100
 num_test=150
 nj=2
@@ -17,7 +17,7 @@ interrupted and run again: speech that is there is kept.
 
     --data_dir data
     --librispeech_part train-clean-100
-    --num_train 1200, --num_valid 100, --num_test 150
+    --num_train 400, --num_valid 100, --num_test 150
                             synthetic sentences of each set, of 4.4 s each
     --nj 2                  voices that speak at once, each on one core"
 
