@@ -114,6 +114,7 @@ def test_ablation(recipe):
     assert {option(run, "distill_config") for run in runs} == {"conf/distill.yaml"}
     assert all(option(run, "distill_args").startswith("--seed 3 ") for run in runs)
     losses = {tag: option(run, "distill_args") for tag, run in zip(tags, runs, strict=True)}
-    assert losses["ablation_mse"] == '--seed 3 --model_conf losses={"mse":1}'
+    assert losses["ablation_mse"] == '--seed 3 --max_epoch 16 --model_conf losses={"mse":1}'
+    assert losses["ablation_pool_cross"].endswith(" --connector_conf pooling=cross")
     assert option(table, "baseline") == "default"
     assert "default" in rows(table)

@@ -6,7 +6,7 @@ set -euo pipefail
 distilled="ssr_block ssr_causal mean cif acif" # X of conf/tuning/distill_X.yaml
 through_llm="ssr_block stack pool qformer ctc_compress" # X of conf/tuning/lm_X.yaml
 seeds=0              # all connectors are trained with these
-best=                # some connectors, for example the three best ones,
+best=                # some of the distilled ones, for example the three best,
 best_seeds="1 2"     # and the further seeds that these are trained with
 tag=compare          # the experiments are exp/{distill,lm}_X_<tag>_seed<seed>
 distill_args=        # further options of the distillation, of all connectors
@@ -24,20 +24,11 @@ cd "$(dirname "$0")/.." # where the link is, not where it leads: that is the rec
 . parse_options.sh
 read -r -a run_options <<< "${run_args}"
 for name in ${best}; do
-    [[ " ${distilled} ${through_llm} " == *" ${name} "* ]] || {
-        echo "$0: --best: ${name} is none of: ${distilled} ${through_llm}" >&2
+    [[ " ${distilled} " == *" ${name} "* ]] || {
+        echo "$0: --best: ${name} is none of: ${distilled}" >&2
         exit 1
     }
 done
-
-# best_of NAMES: those that --best names.
-best_of() {
-    local name found=()
-    for name in $1; do
-        if [[ " ${best} " == *" ${name} "* ]]; then found+=("${name}"); fi
-    done
-    echo "${found[*]}"
-}
 
 # train SEED DISTILLED THROUGH_LLM: train connectors and evaluate them.
 train() {
@@ -51,26 +42,32 @@ train() {
         "${run_options[@]}"
 }
 
-# add_rows KIND NAMES: to the array rows, a row a connector with the folders of all its seeds.
+# add_rows KIND NAMES SEEDS: to the array rows, a row a connector with the folders of all its seeds.
 add_rows() {
     local name seed
     for name in $2; do
         rows+=(--row "${name}")
-        for seed in ${seeds} $([[ " ${best} " != *" ${name} "* ]] || echo "${best_seeds}"); do
+        for seed in $3 $(more_seeds "$1" "${name}"); do
             rows+=("exp/$1_${name}_${tag}_seed${seed}")
         done
     done
 }
 
+# more_seeds KIND NAME: those of the best connectors.
+more_seeds() {
+    if [ "$1" = distill ] && [[ " ${best} " == *" $2 "* ]]; then echo "${best_seeds}"; fi
+}
+
+if [[ " ${through_llm} " == *" ctc_compress "* ]]; then
+    ./run.sh --stop_stage 4 "${run_options[@]}" --aligner char_ctc
+fi
 for seed in ${seeds}; do train "${seed}" "${distilled}" "${through_llm}"; done
 if [ -n "${best}" ]; then
-    for seed in ${best_seeds}; do
-        train "${seed}" "$(best_of "${distilled}")" "$(best_of "${through_llm}")"
-    done
+    for seed in ${best_seeds}; do train "${seed}" "${best}" ""; done
 fi
 
 rows=()
-add_rows distill "${distilled}"
-add_rows lm "${through_llm}"
+add_rows distill "${distilled}" "${seeds}"
+add_rows lm "${through_llm}" "${seeds}"
 python3 -m espnet_ssr.bin.compare_connectors "${rows[@]}" --title "Connectors" \
     --output exp/compare_connectors.md
