@@ -24,6 +24,33 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard_size", type=int, default=200, help="utterances a shard")
 
 
+def make_inference_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with what running a model on a test set takes; ``--config FILE`` reads options from
+    YAML and refuses unknown ones."""
+    from espnet2.utils import config_argparse
+
+    parser = config_argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--model_file", type=Path, required=True, help="checkpoint (*.pth)")
+    parser.add_argument("--train_config", type=Path, help="config.yaml, if not beside model_file")
+    parser.add_argument("--reference", type=Path, required=True, help="token_id of transcripts")
+    parser.add_argument("--feats_scp", type=Path, help="extracted features")
+    parser.add_argument("--wav_scp", type=Path, help="audio, to be encoded on the fly")
+    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0, help="of the control rows")
+    parser.add_argument("--device", default="cpu", help="torch device")
+    return parser
+
+
+def parse_inference(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line; there must be either features or audio."""
+    args = parser.parse_args()
+    if (args.feats_scp is None) == (args.wav_scp is None):
+        parser.error("give either --feats_scp or --wav_scp")
+    return args
+
+
 def shard_folder(output_dir: Path) -> Path:
     return output_dir / "shards"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from espnet2.asr.specaug.specaug import SpecAug
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
+from torch.utils.data import DataLoader
 
 from espnet_ssr.conf import build_from_conf
 from espnet_ssr.connector import CONNECTORS, AbsConnector
@@ -70,6 +72,37 @@ class SpeechTask(SSRTask):
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False):
         return ("feats", "speech", "pause")
+
+    @classmethod
+    def build_test_iterator(
+        cls,
+        args: argparse.Namespace,
+        seg_dir: Path | None,
+        feats_scp: Path | None = None,
+        wav_scp: Path | None = None,
+    ) -> DataLoader:
+        """Utterances of a test set, one a batch.
+
+        Args:
+            args: of the training.
+            seg_dir: has ``token_end``, and ``pause`` if pauses were cut; None: no segments.
+            feats_scp, wav_scp: extracted features, or audio.
+        """
+        inputs = [(str(feats_scp), "feats", "kaldi_ark")]
+        if feats_scp is None:
+            inputs = [(str(wav_scp), "speech", "sound")]
+        if seg_dir is not None:
+            # The first file decides which utterances there are.
+            inputs.insert(0, (str(seg_dir / "token_end"), "token_end", "text_float"))
+            if (seg_dir / "pause").exists():
+                inputs.append((str(seg_dir / "pause"), "pause", "text_float"))
+        return cls.build_streaming_iterator(
+            inputs,
+            preprocess_fn=cls.build_preprocess_fn(args, train=False),
+            collate_fn=cls.build_collate_fn(args, train=False),
+            num_workers=0,
+            inference=True,
+        )
 
     @classmethod
     def build_speech(cls, args: argparse.Namespace, llm_width: int) -> dict:
