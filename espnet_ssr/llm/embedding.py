@@ -95,6 +95,11 @@ class EmbeddingSpace(torch.nn.Module):
     def width(self) -> int:
         return self.matrix.size(1)
 
+    @property
+    def deviation(self) -> torch.Tensor:
+        """Standard deviation of the embeddings in one dimension."""
+        return (self.variance / self.width).sqrt()
+
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embeddings ``(..., H)`` of token ids ``(...)``."""
         return self.matrix[ids]

@@ -40,7 +40,7 @@ class SSRDistillModel(SpeechModel):
         self.objective = DistillObjective(
             losses or {"cosine": 1.0, "mse": 1.0}, temperature, negatives
         )
-        connector.start_at(embedding.mean, (embedding.variance / embedding.width).sqrt())
+        connector.start_at(embedding.mean, embedding.deviation)
 
     def forward(self, token_id, token_id_lengths, token_end=None, utt_id=None, **batch):
         """One batch.

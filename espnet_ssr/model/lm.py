@@ -46,7 +46,7 @@ class SSRLMModel(SpeechModel):
         self.prompt = prompt
         self.loss = loss
         space = EmbeddingSpace(llm.embedding_matrix())
-        connector.start_at(space.mean, (space.variance / space.width).sqrt())
+        connector.start_at(space.mean, space.deviation)
 
     def forward(self, token_id, token_id_lengths, token_end=None, utt_id=None, **batch):
         """One batch.
