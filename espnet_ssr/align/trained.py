@@ -39,7 +39,15 @@ def load_trained_aligner(model: str, device: str = "cpu") -> AbsAligner:
 
 
 def load_trained_network(model: str) -> tuple[CTCNetwork | UnitY2Network, AbsLabels, dict]:
-    """The network of a training, in eval mode, its labels, and the training's config."""
+    """The network of a training, in eval mode, its labels, and the training's config.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+    """
+    if not Path(model).is_file():
+        raise FileNotFoundError(
+            f"no aligner {model}: train it first (./run.sh --aligner char_ctc --stop_stage 4)"
+        )
     folder = Path(model).parent
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     labels = load_labels(folder / LABELS_FILE)
