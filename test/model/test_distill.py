@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from espnet_ssr.connector import AbsConnector, ConnectorOutput, MeanConnector, SSRConnector
+from espnet_ssr.connector.acif import ACIFConnector
+from espnet_ssr.connector.cif import CIFConnector
+from espnet_ssr.connector.stack import StackConnector
 from espnet_ssr.encoder import TinyEncoder
 from espnet_ssr.llm.embedding import EmbeddingSpace
 from espnet_ssr.model.distill import SSRDistillModel
@@ -165,3 +168,31 @@ def test_a_connector_without_a_vector_a_token_is_refused(embedding_matrix):
 
     with pytest.raises(ValueError, match="one vector a token"):
         make_model(embedding_matrix, make=Stack)
+
+
+@pytest.mark.parametrize("make", [CIFConnector, ACIFConnector])
+def test_connectors_that_find_the_segments_themselves(embedding_matrix, batch, make):
+    model = make_model(embedding_matrix, TinyEncoder(WIDTH), make)
+    del batch["token_end"], batch["token_end_lengths"]
+    optimizer = torch.optim.Adam(model.connector.parameters(), lr=0.003)
+    losses = []
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss, stats, weight = model.train()(**batch)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+    # The connector's own loss is a part of the whole, and is shown.
+    assert stats["quantity"] > 0
+    parts = (1 - stats["cosine"]) + stats["mse"] + stats["quantity"]
+    torch.testing.assert_close(loss.detach(), parts)
+    assert weight == sum(map(len, TOKENS))
+    # In validation there is a vector for each token.
+    _, stats, _ = model.eval()(**batch)
+    assert 0 <= stats["token_accuracy"] <= 1
+
+
+def test_a_connector_without_tokens_is_refused(embedding_matrix):
+    with pytest.raises(ValueError, match="StackConnector through the LLM instead"):
+        make_model(embedding_matrix, make=StackConnector)
