@@ -71,8 +71,9 @@ class AbsConnector(torch.nn.Module, ABC):
         Args:
             feats: frame features ``(B, T, D)``.
             feats_lengths: ``(B,)`` in frames.
-            token_end: index ``(B, M)`` of the last frame of each token's segment, strictly
-                increasing up to ``token_lengths``; what comes after that is ignored.
+            token_end: index ``(B, M)`` of the last frame of each token's segment, never
+                decreasing up to ``token_lengths``; what comes after that is ignored. A segment
+                that is empty (its end is that of the one before) is taken to hold that frame.
             token_lengths: ``(B,)`` in tokens. A connector that needs no segmentation decides by
                 itself how many vectors it gives if it is not told.
         """
