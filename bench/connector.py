@@ -45,8 +45,8 @@ INPUT_SIZE, OUTPUT_SIZE = 384, 576  # of Whisper tiny and of SmolLM2-135M
 FRAME_RATE = 50
 FRAMES_A_SEGMENT = 20
 FRAMES_A_ROW = 25  # of the layers alone; whole seconds are whole rows
-# The mask alone has (50 * seconds)^2 entries: at 1000 s, with the scores, tens of GB.
-LONGEST_MASKED = 300
+# The mask alone has (50 * seconds)^2 entries: at 300 s it and the scores are GBs.
+LONGEST_MASKED = 100
 VARIANTS = {**CONNECTORS, "masked": MaskedConnector}
 HEADER = """
 | connector | parameters (M) | speech (s) | ms a second | MiB a second |
