@@ -6,11 +6,13 @@
 # set; what it finds goes to a folder whose name ends in SUFFIX, ends of segments come from SEG.
 infer() {
     local command=$1 model=$2 set=$3 suffix=$4 seg=$5 source_file inputs
+    local way_out="8, or see --inference_model"
+    [[ ${model} != */lm_*/* ]] || way_out="9, or see --lm_inference_model"
     local folder=${model%/*}/${inference_name}${suffix}/${set}
     shift 5
     source_file=$(inputs_of "${set}")
     source_file=${source_file%%,*}
-    [ -e "${model}" ] || die "no ${model}: run stages 8 and 9, or see --inference_model"
+    [ -e "${model}" ] || die "no ${model}: run stage ${way_out}"
     inputs=(args="${inference_args}" command="${command}" --files "${inference_config}"
         "${dumpdir}/${set}/${seg_name}/token_id" "${seg}/token_end" "${source_file}" "${model}")
     begin "${folder}" "${inputs[@]}" || return 0
