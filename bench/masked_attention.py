@@ -10,9 +10,8 @@ import torch
 
 from espnet_ssr.connector.abs import ConnectorOutput
 from espnet_ssr.connector.segments import segment_starts
-from espnet_ssr.connector.ssr import POSITION_SCALE, SSRConnector
-from espnet_ssr.connector.transformer import attend_rows
-from espnet_ssr.tensors import sinusoids
+from espnet_ssr.connector.ssr import SSRConnector
+from espnet_ssr.connector.transformer import attend_rows, position_table
 
 
 class MaskedConnector(SSRConnector):
@@ -25,8 +24,7 @@ class MaskedConnector(SSRConnector):
         position = place - segment_starts(token_end)[0, segment]
         mask = (segment[:, None] == segment) & (place[:, None] >= place)
         x = self.input(feats)
-        table = sinusoids(int(position.max()) + 1, x.size(-1), x.device, x.dtype)
-        x = self.dropout(x + POSITION_SCALE * table[position])
+        x = self.dropout(x + position_table(int(position.max()) + 1, x)[position])
         for layer in self.layers:
             x = layer(x, lambda query, key_value: attend_rows(query, key_value, mask))
         return ConnectorOutput(self.output(self.norm(x[:, token_end[0]])), token_lengths)

@@ -18,9 +18,8 @@ import torch
 from torch.nn.functional import pad
 
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.ssr import POSITION_SCALE
-from espnet_ssr.connector.transformer import TransformerLayer, attend_all
-from espnet_ssr.tensors import length_mask, sinusoids
+from espnet_ssr.connector.transformer import TransformerLayer, attend_all, position_table
+from espnet_ssr.tensors import length_mask
 
 # Weights start at about sigmoid(-2.5) = 0.08: some 4 vectors a second of 50 frames, near the rate
 # of tokens, not at one half a frame.
@@ -95,9 +94,8 @@ class CIFConnector(AbsConnector):
     def _encode(self, feats, feats_lengths, mask):
         """States ``(B, T, d)``, zero after each length."""
         x = self.input(feats.masked_fill(~mask[..., None], 0.0))
-        _, length, size = x.shape
-        x = self.dropout(x + POSITION_SCALE * sinusoids(length, size, x.device, x.dtype))
-        attend = attend_all(feats_lengths, length)
+        x = self.dropout(x + position_table(x.size(1), x))
+        attend = attend_all(feats_lengths, x.size(1))
         for layer in self.layers:
             x = layer(x, attend)
         return x.masked_fill(~mask[..., None], 0.0)

@@ -11,15 +11,14 @@ import torch
 
 from espnet_ssr.align.ctc_network import CTCNetwork
 from espnet_ssr.align.trained import load_trained_network
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.mlp import feedforward
-from espnet_ssr.connector.segments import cumulative_frames, unpack_segments
+from espnet_ssr.connector.mlp import MLPConnector
+from espnet_ssr.connector.segments import cumulative_frames
 from espnet_ssr.tensors import length_mask
 
 BLANK = 0
 
 
-class CTCCompressConnector(AbsConnector):
+class CTCCompressConnector(MLPConnector):
     """One vector for every run of frames whose most likely label is the same.
 
     Args:
@@ -50,11 +49,9 @@ class CTCCompressConnector(AbsConnector):
         num_layers: int = 3,
         dropout_rate: float = 0.3,
     ):
-        super().__init__()
+        super().__init__(input_size, output_size, hidden_size, num_layers, dropout_rate)
         self.keep_blanks = keep_blanks
         self.aligner = _load_frozen(aligner, input_size)
-        self.mlp, width = feedforward(input_size, hidden_size, num_layers, dropout_rate)
-        self.output = torch.nn.Linear(width, output_size)
 
     def train(self, mode: bool = True) -> CTCCompressConnector:
         """Set the mode of everything but the aligner, which always is as in alignment."""
@@ -72,8 +69,7 @@ class CTCCompressConnector(AbsConnector):
         cumulative = cumulative_frames(feats)
         sums = cumulative[utterance, stop] - cumulative[utterance, start]
         means = (sums / (stop - start)[:, None]).to(feats.dtype)
-        lengths = first.sum(1)
-        return ConnectorOutput(unpack_segments(self.output(self.mlp(means)), lengths), lengths)
+        return self.connect(means, first.sum(1))
 
     @torch.no_grad()
     def _labels(self, feats, lengths):

@@ -7,18 +7,12 @@ from __future__ import annotations
 
 import torch
 
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.mlp import feedforward
-from espnet_ssr.connector.segments import (
-    cumulative_frames,
-    segment_means,
-    segment_starts,
-    unpack_segments,
-)
+from espnet_ssr.connector.mlp import MLPConnector
+from espnet_ssr.connector.segments import cumulative_frames, segment_means, segment_starts
 from espnet_ssr.tensors import length_mask
 
 
-class MeanConnector(AbsConnector):
+class MeanConnector(MLPConnector):
     """Means of ``parts`` equal parts, log length, optionally the neighbours' -> MLP.
 
     Args:
@@ -42,12 +36,10 @@ class MeanConnector(AbsConnector):
         num_layers: int = 2,
         dropout_rate: float = 0.3,
     ):
-        super().__init__()
+        width = (input_size * parts + 1) * (2 * neighbours + 1)
+        super().__init__(width, output_size, hidden_size, num_layers, dropout_rate)
         self.parts = parts
         self.neighbours = neighbours
-        width = (input_size * parts + 1) * (2 * neighbours + 1)
-        self.mlp, width = feedforward(width, hidden_size, num_layers, dropout_rate)
-        self.output = torch.nn.Linear(width, output_size)
 
     def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.forward``."""
@@ -57,8 +49,7 @@ class MeanConnector(AbsConnector):
         means = self._part_means(feats, segment_starts(token_end), token_end)
         segments = torch.cat(list(means), dim=-1).where(mask[..., None], 0)
         around = torch.cat([_shift(segments, k) for k in self._offsets()], dim=-1)
-        vectors = self.output(self.mlp(around[mask]))
-        return ConnectorOutput(unpack_segments(vectors, token_lengths), token_lengths)
+        return self.connect(around[mask], token_lengths)
 
     def _offsets(self) -> range:
         return range(-self.neighbours, self.neighbours + 1)

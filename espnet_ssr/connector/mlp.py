@@ -1,27 +1,37 @@
-"""The multi-layer perceptron that connectors end with."""
+"""What connectors share whose trained part is a multi-layer perceptron."""
 
 from __future__ import annotations
 
 import torch
 
+from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.segments import unpack_segments
 
-def feedforward(
-    width: int, hidden_size: int, num_layers: int, dropout_rate: float
-) -> tuple[torch.nn.Sequential, int]:
-    """Layer norm, then ``num_layers`` times linear and GELU.
+
+class MLPConnector(AbsConnector):
+    """Layer norm, ``num_layers`` times linear and GELU, a linear layer to the LLM's width.
 
     Args:
-        width: of the input.
-        hidden_size: width of the layers.
-        num_layers: 0 leaves the layer norm alone.
-        dropout_rate: on the input and after each layer.
-
-    Returns:
-        ``(..., width)`` -> ``(..., width of the output)``, and the width of the output.
+        width: of what is known of a vector to be.
+        output_size: width ``H`` of the LLM's embeddings.
+        hidden_size: width of the hidden layers.
+        num_layers: hidden layers; 0 leaves a linear layer.
+        dropout_rate: on the input and after each hidden layer.
     """
-    layers: list[torch.nn.Module] = [torch.nn.LayerNorm(width), torch.nn.Dropout(dropout_rate)]
-    for _ in range(num_layers):
-        layers += [torch.nn.Linear(width, hidden_size), torch.nn.GELU()]
-        layers += [torch.nn.Dropout(dropout_rate)]
-        width = hidden_size
-    return torch.nn.Sequential(*layers), width
+
+    def __init__(
+        self, width: int, output_size: int, hidden_size: int, num_layers: int, dropout_rate: float
+    ):
+        super().__init__()
+        layers: list[torch.nn.Module] = [torch.nn.LayerNorm(width), torch.nn.Dropout(dropout_rate)]
+        for _ in range(num_layers):
+            layers += [torch.nn.Linear(width, hidden_size), torch.nn.GELU()]
+            layers += [torch.nn.Dropout(dropout_rate)]
+            width = hidden_size
+        self.mlp = torch.nn.Sequential(*layers)
+        self.output = torch.nn.Linear(width, output_size)
+
+    def connect(self, packed: torch.Tensor, lengths: torch.Tensor) -> ConnectorOutput:
+        """A vector for each row ``(S, width)`` of all utterances, ``lengths`` ``(B,)`` of each."""
+        vectors = self.output(self.mlp(packed))
+        return ConnectorOutput(unpack_segments(vectors, lengths), lengths)

@@ -6,15 +6,11 @@ with it; layer norm on the means; the last, incomplete group is averaged over wh
 
 from __future__ import annotations
 
-import torch
-
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.mlp import feedforward
-from espnet_ssr.connector.segments import unpack_segments
-from espnet_ssr.connector.stack import pack_groups
+from espnet_ssr.connector.mlp import MLPConnector
+from espnet_ssr.connector.segments import pack_groups
 
 
-class PoolConnector(AbsConnector):
+class PoolConnector(MLPConnector):
     """One vector for every ``frames`` frames: ``ceil(T / frames)`` an utterance.
 
     Args:
@@ -38,13 +34,10 @@ class PoolConnector(AbsConnector):
         num_layers: int = 3,
         dropout_rate: float = 0.3,
     ):
-        super().__init__()
+        super().__init__(input_size, output_size, hidden_size, num_layers, dropout_rate)
         self.frames = frames
-        self.mlp, width = feedforward(input_size, hidden_size, num_layers, dropout_rate)
-        self.output = torch.nn.Linear(width, output_size)
 
     def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
         groups, mask, lengths = pack_groups(feats, feats_lengths, self.frames)
-        means = groups.sum(1) / mask.sum(1)[:, None]
-        return ConnectorOutput(unpack_segments(self.output(self.mlp(means)), lengths), lengths)
+        return self.connect(groups.sum(1) / mask.sum(1)[:, None], lengths)

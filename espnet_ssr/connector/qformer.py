@@ -15,8 +15,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.segments import unpack_segments
-from espnet_ssr.connector.stack import pack_groups
+from espnet_ssr.connector.segments import pack_groups, unpack_segments
+from espnet_ssr.connector.transformer import feedforward
 
 INITIAL_DEVIATION = 0.02  # of queries and positions, as in the Q-Former
 
@@ -93,13 +93,7 @@ class QueryLayer(torch.nn.Module):
         self.self_attention = Attention(size, size, num_heads) if self_attention else None
         self.cross_norm = torch.nn.LayerNorm(size)
         self.cross_attention = Attention(size, frame_size, num_heads)
-        self.feedforward = torch.nn.Sequential(
-            torch.nn.LayerNorm(size),
-            torch.nn.Linear(size, feedforward_size),
-            torch.nn.GELU(),
-            torch.nn.Dropout(dropout_rate),
-            torch.nn.Linear(feedforward_size, size),
-        )
+        self.feedforward = feedforward(size, feedforward_size, dropout_rate)
         self.dropout = torch.nn.Dropout(dropout_rate)
 
     def forward(self, x: torch.Tensor, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

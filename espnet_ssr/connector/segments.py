@@ -104,6 +104,25 @@ def pack_segments(token_end: torch.Tensor, token_lengths: torch.Tensor, num_fram
     return Rows(utterance * num_frames + start, end - start + 1)
 
 
+def pack_groups(
+    feats: torch.Tensor, lengths: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cut each utterance into groups of ``size`` frames, the last one filled up with zeros.
+
+    Args:
+        feats: ``(B, T, D)``; lengths: ``(B,)`` in frames.
+
+    Returns:
+        the groups ``(S, size, D)`` of all utterances, one after the other; ``(S, size)``, True
+        where a group has frames; ``(B,)``, the groups of each utterance, which ``S`` is the sum of.
+    """
+    missing = -feats.size(1) % size
+    feats = torch.nn.functional.pad(feats, (0, 0, 0, missing)).unflatten(1, (-1, size))
+    mask = length_mask(lengths, feats.size(1) * size).unflatten(1, (-1, size))
+    used = mask[..., 0]
+    return feats[used].where(mask[used][..., None], 0), mask[used], used.sum(1)
+
+
 def bucket_by_length(lengths: torch.Tensor, growth: float = 1.4) -> list[torch.Tensor]:
     """Indices of the segments in each bucket, shortest bucket first; none of those of length 0.
 

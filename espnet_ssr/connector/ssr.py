@@ -18,12 +18,7 @@ import torch
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
 from espnet_ssr.connector.pooling import POOLINGS
 from espnet_ssr.connector.segments import Rows, pack_segments, unpack_segments
-from espnet_ssr.connector.transformer import PackedAttention, TransformerLayer
-from espnet_ssr.tensors import sinusoids
-
-# At full scale the positions are larger than the projected features and drown them at first, which
-# a small corpus does not forgive.
-POSITION_SCALE = 0.1
+from espnet_ssr.connector.transformer import PackedAttention, TransformerLayer, position_table
 
 
 class SSRConnector(AbsConnector):
@@ -120,8 +115,7 @@ class SSRConnector(AbsConnector):
             position = place - first[torch.bucketize(place, last)]
         # Padded by a zero, as nothing has no largest.
         size = int(torch.nn.functional.pad(position, (0, 1)).max()) + 1
-        table = POSITION_SCALE * sinusoids(size, x.size(1), x.device, x.dtype)
-        return self.dropout(x + table.index_select(0, position))
+        return self.dropout(x + position_table(size, x).index_select(0, position))
 
 
 class _Packed(NamedTuple):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import torch
 
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.mlp import feedforward
-from espnet_ssr.connector.segments import unpack_segments
+from espnet_ssr.connector.mlp import MLPConnector
+from espnet_ssr.connector.segments import pack_groups
 from espnet_ssr.tensors import length_mask
 
 
-class StackConnector(AbsConnector):
+class StackConnector(MLPConnector):
     """One vector for every ``frames`` frames: ``ceil(T / frames)`` an utterance.
 
     Args:
@@ -40,19 +39,16 @@ class StackConnector(AbsConnector):
         num_layers: int = 2,
         dropout_rate: float = 0.3,
     ):
-        super().__init__()
+        super().__init__(input_size * frames, output_size, hidden_size, num_layers, dropout_rate)
         self.frames = frames
         self.convolution = FrameConvolution(input_size, kernel_size) if kernel_size else None
-        self.mlp, width = feedforward(input_size * frames, hidden_size, num_layers, dropout_rate)
-        self.output = torch.nn.Linear(width, output_size)
 
     def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
         if self.convolution is not None:
             feats = self.convolution(feats, feats_lengths)
         groups, _, lengths = pack_groups(feats, feats_lengths, self.frames)
-        embeds = self.output(self.mlp(groups.flatten(1)))
-        return ConnectorOutput(unpack_segments(embeds, lengths), lengths)
+        return self.connect(groups.flatten(1), lengths)
 
 
 class FrameConvolution(torch.nn.Module):
@@ -71,22 +67,3 @@ class FrameConvolution(torch.nn.Module):
         # Before the norm as well: NaN there would reach the gradients of its weights.
         x = self.norm(feats.where(mask, 0)).where(mask, 0)
         return torch.nn.functional.gelu(self.convolution(x.transpose(1, 2))).transpose(1, 2)
-
-
-def pack_groups(
-    feats: torch.Tensor, lengths: torch.Tensor, size: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Cut each utterance into groups of ``size`` frames, the last one filled up with zeros.
-
-    Args:
-        feats: ``(B, T, D)``; lengths: ``(B,)`` in frames.
-
-    Returns:
-        the groups ``(S, size, D)`` of all utterances, one after the other; ``(S, size)``, True
-        where a group has frames; ``(B,)``, the groups of each utterance, which ``S`` is the sum of.
-    """
-    missing = -feats.size(1) % size
-    feats = torch.nn.functional.pad(feats, (0, 0, 0, missing)).unflatten(1, (-1, size))
-    mask = length_mask(lengths, feats.size(1) * size).unflatten(1, (-1, size))
-    used = mask[..., 0]
-    return feats[used].where(mask[used][..., None], 0), mask[used], used.sum(1)

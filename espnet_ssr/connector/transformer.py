@@ -8,7 +8,11 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from espnet_ssr.connector.segments import Rows, bucket_by_length
-from espnet_ssr.tensors import length_mask
+from espnet_ssr.tensors import length_mask, sinusoids
+
+# At full scale the positions are larger than the projected features and drown them at first, which
+# a small corpus does not forgive.
+POSITION_SCALE = 0.1
 
 Attend = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Queries ``(..., heads, size)`` and keys beside values ``(..., heads, 2 * size)`` to what each
@@ -32,13 +36,7 @@ class TransformerLayer(torch.nn.Module):
         self.query = torch.nn.Linear(size, size)
         self.key_value = torch.nn.Linear(size, 2 * size)
         self.attention_output = torch.nn.Linear(size, size)
-        self.feedforward = torch.nn.Sequential(
-            torch.nn.LayerNorm(size),
-            torch.nn.Linear(size, feedforward_size),
-            torch.nn.GELU(),
-            torch.nn.Dropout(dropout_rate),
-            torch.nn.Linear(feedforward_size, size),
-        )
+        self.feedforward = feedforward(size, feedforward_size, dropout_rate)
         self.dropout = torch.nn.Dropout(dropout_rate)
         # Attention starts as the mean of what a state sees: the right first guess for a segment.
         torch.nn.init.zeros_(self.query.weight)
@@ -67,6 +65,23 @@ class TransformerLayer(torch.nn.Module):
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
         """``(..., n * d)`` -> ``(..., heads, n * d / heads)``."""
         return x.unflatten(-1, (self.num_heads, -1))
+
+
+def feedforward(size: int, feedforward_size: int, dropout_rate: float) -> torch.nn.Sequential:
+    """The feed-forward branch of a pre-norm layer."""
+    return torch.nn.Sequential(
+        torch.nn.LayerNorm(size),
+        torch.nn.Linear(size, feedforward_size),
+        torch.nn.GELU(),
+        torch.nn.Dropout(dropout_rate),
+        torch.nn.Linear(feedforward_size, size),
+    )
+
+
+def position_table(length: int, like: torch.Tensor) -> torch.Tensor:
+    """What is added to the first ``length`` projected frames ``like`` ``(..., d)``:
+    ``(length, d)``."""
+    return POSITION_SCALE * sinusoids(length, like.size(-1), like.device, like.dtype)
 
 
 def attend_rows(

@@ -115,16 +115,6 @@ def test_a_batch_equals_its_utterances(aligner, keep_blanks):
     assert output.lengths[2] == 0
 
 
-def test_nan_stays_in_its_utterance(aligner):
-    connector = make_connector(aligner)
-    feats = torch.randn(2, 12, WIDTH)
-    before = connector(feats, torch.tensor([12, 12])).embeds[1]
-    feats[0, 5] = torch.nan
-    after = connector(feats, torch.tensor([12, 12])).embeds[1]
-    size = int((before != 0).any(-1).sum())
-    torch.testing.assert_close(after[:size], before[:size])
-
-
 def test_bfloat16_hears_the_same_runs(aligner):
     connector = make_connector(aligner)
     feats, lengths = torch.randn(3, 999, WIDTH), torch.tensor([999, 0, 500])

@@ -19,6 +19,8 @@ VARIANTS = [(name, {}) for name in CONNECTORS]
 VARIANTS += [("ssr", {"pooling": pooling}) for pooling in ("mean", "attention", "cross")]
 VARIANTS += [("ssr", {"context": 2}), ("ssr", {"attention": "causal"})]
 VARIANTS += [("ssr", {"attention": "causal", "pooling": "cross"})]
+VARIANTS += [("stack", {"kernel_size": 3}), ("qformer", {"queries": 2})]
+VARIANTS += [("ctc_compress", {"keep_blanks": False})]
 
 
 def name_of(variant):
@@ -124,6 +126,7 @@ def test_nan_stays_in_its_utterance(connector, frames):
         bad[nan, frames] = torch.nan
         others = [b for b in range(len(SEGMENTS)) if b != nan]
         output = connector(bad, *rest)
+        assert output.embeds[nan].isnan().any() or frames != slice(None)
         assert torch.equal(output.lengths[others], plain.lengths[others])
         for b in others:
             shorter = int(plain.lengths[b])
@@ -195,3 +198,9 @@ def test_start_at_shrinks_the_output_around_the_vector(connector):
     shrunk = 0.5 * 3**0.5 * deviation * around_bias
     torch.testing.assert_close(around_vector, shrunk, rtol=1e-4, atol=1e-6)
     assert [p.requires_grad for p in connector.parameters()] == trainable
+
+
+@pytest.mark.parametrize("name", [name for name in CONNECTORS if name != "ctc_compress"])
+def test_default_sizes_are_alike(name):
+    trained = sum(p.numel() for p in CONNECTORS[name](384, 576).parameters())
+    assert trained == pytest.approx(4.7e6, rel=0.1)

@@ -12,6 +12,7 @@ from espnet_ssr.connector.segments import (
     Rows,
     bucket_by_length,
     cumulative_frames,
+    pack_groups,
     pack_segments,
     seconds_to_frames,
     segment_means,
@@ -144,6 +145,14 @@ def test_pack_takes_every_segment_once(sizes, spare):
     covered = [f for a, n in zip(first.tolist(), lengths.tolist(), strict=True)
                for f in range(a, a + n)]  # fmt: skip
     assert covered == [b * num_frames + t for b, s in enumerate(sizes) for t in range(sum(s))]
+
+
+def test_groups():
+    feats = torch.arange(1.0, 9.0).reshape(2, 4, 1)
+    groups, mask, counts = pack_groups(feats, torch.tensor([4, 1]), 3)
+    assert groups.squeeze(-1).tolist() == [[1, 2, 3], [4, 0, 0], [5, 0, 0]]
+    assert mask.int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
+    assert counts.tolist() == [2, 1]
 
 
 @given(sizes=SEGMENT_SIZES)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnet_ssr.connector.stack import StackConnector, pack_groups
+from espnet_ssr.connector.stack import StackConnector
 
 WIDTH, OUTPUT = 3, 4
 
@@ -68,41 +68,6 @@ def test_equals_plain_loops(sizes, frames, kernel_size, spare, seed):
     assert all(p.grad.isfinite().all() for p in connector.parameters())
 
 
-def test_groups():
-    feats = torch.arange(1.0, 9.0).reshape(2, 4, 1)
-    groups, mask, counts = pack_groups(feats, torch.tensor([4, 1]), 3)
-    assert groups.squeeze(-1).tolist() == [[1, 2, 3], [4, 0, 0], [5, 0, 0]]
-    assert mask.int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
-    assert counts.tolist() == [2, 1]
-
-
-@pytest.mark.parametrize("kernel_size", [0, 3])
-def test_nan_stays_in_its_utterance(kernel_size):
-    connector = make_connector(kernel_size=kernel_size)
-    feats = torch.randn(2, 12, WIDTH, dtype=torch.float64)
-    before = connector(feats, torch.tensor([12, 12])).embeds
-    feats[0, 5] = torch.nan
-    after = connector(feats, torch.tensor([12, 12])).embeds
-    assert after[0].isnan().any()
-    torch.testing.assert_close(after[1], before[1])
-
-
-@pytest.mark.parametrize("kernel_size", [0, 3])
-def test_bfloat16(kernel_size):
-    connector = make_connector(kernel_size=kernel_size).float()
-    feats, lengths = torch.randn(3, 11, WIDTH), torch.tensor([11, 0, 3])
-    with torch.autocast("cpu", torch.bfloat16):
-        output = connector(feats, lengths)
-    expected = connector(feats, lengths)
-    assert torch.equal(output.lengths, expected.lengths)
-    torch.testing.assert_close(output.embeds.float(), expected.embeds, rtol=0.05, atol=0.05)
-
-
 def test_even_kernels_are_refused():
     with pytest.raises(ValueError, match="kernel_size must be 0 or an odd number, not 4"):
         StackConnector(WIDTH, OUTPUT, kernel_size=4)
-
-
-def test_default_size():
-    trained = sum(p.numel() for p in StackConnector(384, 576).parameters())
-    assert trained == pytest.approx(4.7e6, rel=0.1)
