@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from espnet_ssr.datadir import Utterance, write_data_dir, write_lines
-from espnet_ssr.recipes import CorpusError
+from espnet_ssr.recipes import CorpusError, count_dropped
 from espnet_ssr.recipes.asterisk_text import has_remark, normalize_text, read_prompt_list
 from espnet_ssr.recipes.text_split import Split, group_near_copies, split_by_text
 
@@ -228,7 +228,5 @@ def describe(prepared: Prepared) -> str:
         f"{len(groups)} groups of near copies: "
         + ", ".join(f"{count} of {size}" for size, count in sizes)
     )
-    causes = sorted(Counter(entry.cause for entry in dropped).items())
-    counts = ", ".join(f"{count} {cause}" for cause, count in causes)
-    lines.append(f"left out {len(dropped)}" + (f": {counts}" if counts else ""))
+    lines.append(count_dropped(entry.cause for entry in dropped))
     return "\n".join(lines)

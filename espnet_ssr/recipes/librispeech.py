@@ -9,14 +9,13 @@ the parts may be in ``<root>/LibriSpeech`` or in the root itself.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 from espnet_ssr.data.check_audio import check_audio
-from espnet_ssr.datadir import Utterance, write_data_dir, write_lines
+from espnet_ssr.datadir import Utterance, write_data_dir, write_keyed
 from espnet_ssr.progress import Progress
-from espnet_ssr.recipes import CorpusError
+from espnet_ssr.recipes import CorpusError, count_dropped
 from espnet_ssr.recipes.asterisk_text import normalize_text
 
 SAMPLE_RATE = 16000
@@ -106,11 +105,10 @@ def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepar
         else:
             add_utterance(prepared, utt_id, words, audio[utt_id])
     if not prepared.utterances:
-        raise CorpusError(f"{part_dir}: no utterance can be used; {describe_dropped(prepared)}")
+        causes = count_dropped(cause for cause, _ in dropped.values())
+        raise CorpusError(f"{part_dir}: no utterance can be used; {causes}")
     write_data_dir(output_dir, prepared.utterances)
-    write_lines(
-        output_dir / "dropped", (" ".join((key, *why)) for key, why in sorted(dropped.items()))
-    )
+    write_keyed(output_dir / "dropped", {key: " ".join(dropped[key]) for key in sorted(dropped)})
     return prepared
 
 
@@ -131,12 +129,5 @@ def describe(prepared: Prepared) -> str:
     speakers = {utterance.speaker for utterance in utterances}
     return (
         f"{len(utterances)} utterances, {len(speakers)} speakers, {hours:.2f} hours, "
-        f"{describe_dropped(prepared)}"
+        f"{count_dropped(cause for cause, _ in prepared.dropped.values())}"
     )
-
-
-def describe_dropped(prepared: Prepared) -> str:
-    """How much was left out, by cause."""
-    causes = sorted(Counter(cause for cause, _ in prepared.dropped.values()).items())
-    counts = ", ".join(f"{count} {cause}" for cause, count in causes)
-    return f"left out {len(prepared.dropped)}" + (f": {counts}" if counts else "")

@@ -2,7 +2,10 @@
 
 import bz2
 import itertools
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 from espnet_ssr.recipes import CorpusError
 from espnet_ssr.recipes.asterisk_text import normalize_text
 from espnet_ssr.recipes.sentences import plain_sentences, read_hellaswag, set_of, split_sentences
+
+LOCAL = Path(__file__).resolve().parents[2] / "egs2" / "libri_synth" / "ssr1" / "local"
 
 
 def item(context):
@@ -68,3 +73,15 @@ def test_shares_of_the_sets():
     count = Counter(set_of(" ".join(letters)) for letters in words)
     assert count["test"] == pytest.approx(50, abs=20)
     assert count["valid"] == pytest.approx(50, abs=20)
+
+
+@pytest.mark.parametrize("script", ["make_text.py", "split_text.py"])
+def test_commands_name_a_file_that_is_no_text(tmp_path, script):
+    path = tmp_path / "text"
+    path.write_bytes(b"\xff\n")
+    command = [sys.executable, LOCAL / script, path, tmp_path / "made"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{script.removesuffix('.py')}: error: {path}: ")
+    assert not (tmp_path / "made").exists()

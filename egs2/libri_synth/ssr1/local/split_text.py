@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from espnet_ssr.command import run_command
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.recipes.sentences import split_sentences
 from espnet_ssr.recipes.synth import read_texts
@@ -23,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)
