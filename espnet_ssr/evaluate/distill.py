@@ -13,10 +13,9 @@ from espnet_ssr.connector.segments import seconds_to_frames
 from espnet_ssr.evaluate.embedding import (
     Utterance,
     connect_all,
-    error_rates,
     fidelity,
     shuffle_segments,
-    token_figures,
+    text_figures,
 )
 from espnet_ssr.evaluate.files import read_token_ids, write_hypotheses, write_result
 from espnet_ssr.evaluate.textless import score_textless
@@ -105,10 +104,8 @@ def _score(vectors, utterances, space, seen, tokenizer) -> tuple[dict, list, lis
     token_ids = [u.token_id for u in utterances]
     figures, nearest = fidelity(vectors, torch.cat(token_ids), space, seen)
     ids = nearest.split([len(i) for i in token_ids])
-    texts = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in ids]
-    figures |= error_rates([tokenizer.decode(i).strip() for i in token_ids], texts)
-    figures |= token_figures(token_ids, ids)
-    return figures, ids, texts
+    of_text, texts = text_figures(token_ids, ids, tokenizer)
+    return figures | of_text, ids, texts
 
 
 def count_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import jiwer
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.llm.embedding import EmbeddingSpace
 
@@ -55,6 +56,18 @@ def _mean(values: torch.Tensor) -> float | None:
     return values.mean().item() if len(values) else None
 
 
+def text_figures(
+    references: list[torch.Tensor],
+    hypotheses: Sequence[torch.Tensor],
+    tokenizer: PreTrainedTokenizerBase,
+) -> tuple[dict[str, float], list[str]]:
+    """`error_rates` and `token_figures` of token ids ``(N,)`` an utterance, which need not be as
+    many as the right ones, and the texts that they spell."""
+    right = [tokenizer.decode(ids).strip() for ids in references]
+    texts = [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in hypotheses]
+    return error_rates(right, texts) | token_figures(references, hypotheses), texts
+
+
 def error_rates(references: list[str], hypotheses: list[str]) -> dict[str, float]:
     """Word and character error rate over a set; both sides are transcripts without padding."""
     return {
@@ -64,7 +77,7 @@ def error_rates(references: list[str], hypotheses: list[str]) -> dict[str, float
 
 
 def token_figures(
-    references: list[torch.Tensor], hypotheses: list[torch.Tensor]
+    references: list[torch.Tensor], hypotheses: Sequence[torch.Tensor]
 ) -> dict[str, float]:
     """``tokens_found``: share of the right tokens that the edit-distance alignment finds among
     the nearest ones; ``token_error_rate``."""

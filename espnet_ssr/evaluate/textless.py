@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from espnet_ssr.evaluate.embedding import Utterance, error_rates, token_figures
+from espnet_ssr.evaluate.embedding import Utterance, text_figures
 from espnet_ssr.evaluate.files import write_hypotheses, write_result
 from espnet_ssr.llm.embedding import EmbeddingSpace
 from espnet_ssr.model.distill import SSRDistillModel
@@ -59,15 +59,12 @@ def score_textless(
 
     Writes ``text`` and ``token_int``; ``missing`` as above.
     """
-    nearest = [space.nearest(v) for v in vectors]
-    hypotheses = [tokenizer.decode(i, skip_special_tokens=True).strip() for i in nearest]
-    write_hypotheses(output_dir, utterances, nearest, hypotheses)
-    empty = torch.zeros(0, dtype=torch.long)
+    heard = len(utterances)
     references = [u.token_id for u in utterances] + [torch.tensor(i) for i in missing.values()]
-    nearest += [empty] * len(missing)
-    texts = [tokenizer.decode(i).strip() for i in references]
-    figures = token_figures(references, nearest)
-    figures |= error_rates(texts, hypotheses + [""] * len(missing))
+    nearest = [space.nearest(v) for v in vectors]
+    nearest += [torch.zeros(0, dtype=torch.long)] * len(missing)
+    figures, texts = text_figures(references, nearest, tokenizer)
+    write_hypotheses(output_dir, utterances, nearest[:heard], texts[:heard])
     figures |= segment_figures(references, nearest)
     right = [n for n, u in enumerate(utterances) if len(vectors[n]) == len(u.token_id)]
     if right:
