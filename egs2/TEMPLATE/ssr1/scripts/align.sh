@@ -68,7 +68,7 @@ align_set() {
     elif [ "${aligner}" = given ]; then
         files+=("${given}")
     fi
-    if [ -e "${reference}" ]; then files+=("${reference}"); fi
+    if [ -e "${reference}" ]; then files+=("${reference}"); fi # as report_alignments reads it
     local inputs=(aligner="${aligner}" conf="${aligner_conf}" --files "${files[@]}")
     begin "${folder}" "${inputs[@]}" || return 0
     num_jobs=0
@@ -86,11 +86,17 @@ align_set() {
                 --data_dir "${data}" --textless "$2" "${options[@]}"
             ;;
     esac
-    options=()
-    if [ -e "${reference}" ]; then options=(--reference "${reference}"); fi
-    "${python}" -m espnet_ssr.bin.ssr_align_report --data_dir "${data}" --align_dir "${folder}" \
-        --nj "${num_jobs}" "${options[@]}"
+    report_alignments "$1" "${folder}" "${num_jobs}"
     finish "${folder}" "${inputs[@]}"
+}
+
+# report_alignments SET DIR NUM_JOBS: collect the results of NUM_JOBS jobs (0: they are together)
+# in the set's alignment folder DIR, and compare them with true word times where these are known.
+report_alignments() {
+    local reference=data/$1/word.ctm options=()
+    if [ -e "${reference}" ]; then options=(--reference "${reference}"); fi
+    "${python}" -m espnet_ssr.bin.ssr_align_report --data_dir "${dumpdir}/$1" --align_dir "$2" \
+        --nj "$3" "${options[@]}"
 }
 
 # segment_set SET TEXTLESS: LLM tokens of the set's transcripts (or of the aligner's guess) and their

@@ -13,11 +13,10 @@ for name in stage stop_stage nj ngpu num_nodes; do
 done
 [ "${nj}" -ge 1 ] || die "--nj must be 1 or more, not ${nj}"
 [ -n "${distill_config}${lm_config}" ] || die "neither --distill_config nor --lm_config is given"
-for config in ${distill_config}; do
-    [ -f "${config}" ] || die "--distill_config: no such file: ${config}"
-done
-for config in ${lm_config}; do
-    [ -f "${config}" ] || die "--lm_config: no such file: ${config}"
+for name in distill_config lm_config; do
+    for config in ${!name}; do
+        [ -f "${config}" ] || die "--${name}: no such file: ${config}"
+    done
 done
 [ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \

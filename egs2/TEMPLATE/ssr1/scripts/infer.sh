@@ -7,7 +7,7 @@
 infer() {
     local command=$1 model=$2 set=$3 suffix=$4 seg=$5 source_file inputs
     local way_out="8, or see --inference_model"
-    [[ ${model} != */lm_*/* ]] || way_out="9, or see --lm_inference_model"
+    [[ ${model} != "${expdir}"/lm_*/* ]] || way_out="9, or see --lm_inference_model"
     local folder=${model%/*}/${inference_name}${suffix}/${set}
     shift 5
     source_file=$(inputs_of "${set}")

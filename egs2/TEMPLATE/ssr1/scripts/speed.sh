@@ -13,19 +13,15 @@ perturb_speed() {
 
 # rescale_alignments SOURCE SET: alignments of SET, which perturb_speed made, from those of SOURCE.
 rescale_alignments() {
-    local original=${dumpdir}/$1 data=${dumpdir}/$2 reference=data/$2/word.ctm options=()
+    local original=${dumpdir}/$1 data=${dumpdir}/$2 reference=data/$2/word.ctm
     local folder=${data}/${align_name}
     local inputs=(--files "${data}"/{wav.scp,utt2uniq,utt2speed} "${original}/dropped"
         "${original}/${align_name}")
-    if [ -e "${reference}" ]; then
-        inputs+=("${reference}")
-        options=(--reference "${reference}")
-    fi
+    if [ -e "${reference}" ]; then inputs+=("${reference}"); fi # as report_alignments reads it
     begin "${folder}" "${inputs[@]}" || return 0
     "${python}" -m espnet_ssr.bin.ssr_align_speed --data_dir "${data}" \
         --original_dir "${original}" --original_align_dir "${original}/${align_name}" \
         --output_dir "${folder}"
-    "${python}" -m espnet_ssr.bin.ssr_align_report --data_dir "${data}" --align_dir "${folder}" \
-        "${options[@]}"
+    report_alignments "$2" "${folder}" 0
     finish "${folder}" "${inputs[@]}"
 }
