@@ -1,10 +1,23 @@
-"""Small functions on tensors that aligners and connectors share."""
+"""Small functions on tensors that aligners, connectors and trainings share."""
 
 from __future__ import annotations
 
 import math
+import os
 
 import torch
+
+
+def read_tensors(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint by name, on the CPU; nothing but tensors is unpickled.
+
+    Raises:
+        RuntimeError: the file is missing or damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RuntimeError(f"{path}: not a readable checkpoint ({error})") from error
 
 
 def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:

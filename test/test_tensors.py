@@ -1,11 +1,21 @@
-"""Masks and positions."""
+"""Checkpoint files, masks and positions."""
 
 import math
 
 import pytest
 import torch
 
-from espnet_ssr.tensors import length_mask, sinusoids
+from espnet_ssr.tensors import length_mask, read_tensors, sinusoids
+
+
+def test_read_tensors(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"a": torch.ones(2)}, path)
+    assert torch.equal(read_tensors(path)["a"], torch.ones(2))
+    path.write_bytes(path.read_bytes()[:20])
+    for bad in (path, tmp_path / "none.pth"):
+        with pytest.raises(RuntimeError, match=f"{bad}: not a readable checkpoint"):
+            read_tensors(bad)
 
 
 def test_length_mask():

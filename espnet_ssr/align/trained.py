@@ -15,6 +15,7 @@ from espnet_ssr.align.ctc_network import CTCNetwork
 from espnet_ssr.align.labels import AbsLabels, load_labels
 from espnet_ssr.align.unity2 import UnitY2Aligner, UnitY2Network
 from espnet_ssr.conf import build_from_conf
+from espnet_ssr.tensors import read_tensors
 
 NETWORKS: dict[str, type[torch.nn.Module]] = {"ctc": CTCNetwork, "unity2": UnitY2Network}
 """Name used in configs -> class; ``forward(feats, feats_lengths, labels, label_lengths)`` gives
@@ -51,7 +52,8 @@ def load_trained_network(model: str) -> tuple[CTCNetwork | UnitY2Network, AbsLab
     folder = Path(model).parent
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     labels = load_labels(folder / LABELS_FILE)
-    state = _read_weights(model)
+    # Names of the model that was trained, which has nothing but the network.
+    state = {name.removeprefix("network."): value for name, value in read_tensors(model).items()}
     conf = dict(config["aligner_conf"])
     if conf.get("units") is not None:  # the file may be gone; the checkpoint has the centroids
         conf["units"] = len(state["frame_input.centroids"])
@@ -67,15 +69,6 @@ def build_network(
     return build_from_conf(
         NETWORKS[name], conf, "aligner_conf", input_size=input_size, num_labels=len(labels)
     )
-
-
-def _read_weights(model: str) -> dict[str, torch.Tensor]:
-    """Weights of ``SSRAlignModel.network`` from a checkpoint of the model."""
-    try:
-        state = torch.load(model, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise RuntimeError(f"{model}: not a readable checkpoint ({error})") from error
-    return {key.removeprefix("network."): value for key, value in state.items()}
 
 
 def _load_weights(network: torch.nn.Module, state: dict[str, torch.Tensor], model: str) -> None:

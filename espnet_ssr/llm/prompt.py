@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -68,13 +68,11 @@ class Prompt:
             torch.cat([self.around(v, llm), llm.embed(ids[:-1])])
             for v, ids in zip(vectors, targets, strict=True)
         ]
-        return torch.cat(list(_last(llm.hidden(rows), rows, targets)))
-
-
-def _last(hidden, rows, targets) -> Iterator[torch.Tensor]:
-    """The states of each row that predict its targets: its last ones."""
-    for states, row, ids in zip(hidden, rows, targets, strict=True):
-        yield states[len(row) - len(ids) : len(row)]
+        last = [
+            states[len(row) - len(ids) : len(row)]
+            for states, row, ids in zip(llm.hidden(rows), rows, targets, strict=True)
+        ]
+        return torch.cat(last)
 
 
 def start_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

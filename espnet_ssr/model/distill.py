@@ -57,12 +57,10 @@ class SSRDistillModel(SpeechModel):
         output = self.connect(token_end, token_id_lengths, **batch)
         vectors, ids = self._match(output, token_id, token_id_lengths)
         loss, stats = self.objective(vectors, ids, self.embedding)
-        loss = sum(output.losses.values(), loss)
-        stats = {"loss": loss, **stats, **output.losses}
         if not self.training:
             # Against the whole vocabulary: as dear as the rest together, so in validation only.
             stats["token_accuracy"] = (self.embedding.nearest(vectors) == ids).float().mean()
-        stats = {name: value.detach() for name, value in stats.items()}
+        loss, stats = self.add_losses(loss, stats, output)
         return loss, stats, token_id_lengths.sum()
 
     def _match(self, output: ConnectorOutput, token_id, token_lengths):

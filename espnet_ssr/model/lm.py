@@ -61,12 +61,9 @@ class SSRLMModel(SpeechModel):
             ``(loss, stats, weight)``; the weight is the number of tokens that are predicted, ends
             of transcripts included.
         """
-        segmented = self.connector.needs_segmentation
-        if segmented and token_end is None:
-            raise ValueError(f"{type(self.connector).__name__} needs segments: give token_end")
         # In validation, as in use, a connector without segments is not told the number of tokens.
-        told = token_id_lengths if self.training or segmented else None
-        output = self.connect(token_end, told, **batch)
+        told = self.training or self.connector.needs_segmentation
+        output = self.connect(token_end, token_id_lengths if told else None, **batch)
         vectors = [v[:n] for v, n in zip(output.embeds, output.lengths.tolist(), strict=True)]
         texts = [ids[:n] for ids, n in zip(token_id, token_id_lengths.tolist(), strict=True)]
         scores = self._score(vectors, texts)
@@ -74,9 +71,7 @@ class SSRLMModel(SpeechModel):
         if self.loss == "kl":
             stats["kl"] = scores.divergence.mean()
         loss = getattr(scores, LOSSES[self.loss]).mean()
-        loss = sum(output.losses.values(), loss)
-        stats = {"loss": loss, **stats, **output.losses}
-        stats = {name: value.detach() for name, value in stats.items()}
+        loss, stats = self.add_losses(loss, stats, output)
         return loss, stats, torch.tensor(len(scores.nats), device=loss.device)
 
     def _score(self, vectors: list[torch.Tensor], texts: list[torch.Tensor]):

@@ -48,7 +48,12 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
             token_end: end times ``(B, M)`` in seconds; None for connectors that do without.
             token_lengths: ``(B,)``; None where the connector shall decide how many.
             batch: see ``encode``.
+
+        Raises:
+            ValueError: the connector needs segments, and there are none.
         """
+        if self.connector.needs_segmentation and token_end is None:
+            raise ValueError(f"{type(self.connector).__name__} needs segments: give token_end")
         feats, feats_lengths = self.encode(**batch)
         if self.training and self.specaug is not None:
             feats, feats_lengths = self.specaug(feats, feats_lengths)
@@ -77,6 +82,15 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
         feats_lengths = torch.tensor([len(feats)], device=device)
         output = self.connector(feats[None].to(device), feats_lengths, token_end, token_lengths)
         return output.embeds[0, : int(output.lengths)].cpu()
+
+    @staticmethod
+    def add_losses(
+        loss: torch.Tensor, stats: dict[str, torch.Tensor], output: ConnectorOutput
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """What is minimised, the connector's own losses included, and the figures to show."""
+        loss = sum(output.losses.values(), loss)
+        stats = {"loss": loss, **stats, **output.losses}
+        return loss, {name: value.detach() for name, value in stats.items()}
 
     def encode(self, feats=None, feats_lengths=None, speech=None, speech_lengths=None, **_):
         """Frame features ``(B, T, D)`` and lengths: ``feats``, or ``speech (B, N)`` encoded."""

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.dataset import ESPnetDataset
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader
 from espnet_ssr.data.collate import collate
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.environment import write_environment
-from espnet_ssr.train.checkpoint import load_trained_weights
+from espnet_ssr.train.checkpoint import check_init_param, load_trained_weights
 from espnet_ssr.train.trainer import SSRTrainer
 
 # Options that may differ when a run is resumed, because the weights do not depend on them or
@@ -72,6 +73,14 @@ class SSRTask(AbsTask):
             refuse_changed_config(output_dir / "config.yaml", vars(args))
         write_environment(output_dir / "env.txt", seed=args.seed)
         super().main_worker(args)
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: torch.nn.Module):
+        # The last method that is called before ESPnet loads these files.
+        if not args.ignore_init_mismatch:
+            for option in args.init_param:
+                check_init_param(model, option)
+        return super().build_optimizers(args, model)
 
     @classmethod
     def build_streaming_iterator(

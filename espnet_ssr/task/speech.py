@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from espnet2.asr.specaug.specaug import SpecAug
@@ -137,12 +138,15 @@ class SpeechTask(SSRTask):
 
     @classmethod
     def check_trainable(cls, model, args: argparse.Namespace) -> None:
-        """Refuse a model with another number of trainable parameters than the config states.
+        """Log the numbers of parameters; refuse another number of trainable ones than the config
+        states.
 
         Raises:
             ValueError: names both numbers.
         """
         number = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        frozen = sum(p.numel() for p in model.parameters()) - number
+        logging.info(f"{number} trainable parameters, {frozen} frozen ones")
         expected = args.trainable_parameters
         if expected is not None and abs(number - expected) > 0.01 * expected:
             raise ValueError(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from espnet_ssr.tensors import read_tensors
+
 
 class TrainedWeightsMixin:
     """State dict of an ``nn.Module`` that holds what is trained, nothing else.
@@ -72,14 +74,34 @@ def load_trained_weights(model: torch.nn.Module, path: str | os.PathLike) -> Non
     Raises:
         RuntimeError: the file is damaged or its entries are not exactly the model's.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise RuntimeError(f"{path}: not a readable checkpoint ({error})") from error
+    state = read_tensors(path)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise RuntimeError(f"{path}: {error}") from None
+
+
+def check_init_param(model: torch.nn.Module, option: str) -> None:
+    """Refuse a file of ``--init_param FILE[:FROM[:TO]]`` that does not fill all of ``TO``.
+
+    ESPnet leaves what a file lacks at its initial value, without a word.
+
+    Raises:
+        RuntimeError: names what is missing, unexpected or of another shape.
+    """
+    if option.count(":") > 2:  # what the file is not to fill is given, too
+        return
+    path, source, target = [*option.split(":"), "", ""][:3]
+    try:
+        check_keys(_below(read_tensors(path), source), _below(model.state_dict(), target))
+    except RuntimeError as error:
+        raise RuntimeError(f"--init_param {option}: {error}") from None
+
+
+def _below(state: Mapping[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """The entries of a module, with names as in that module's own state."""
+    prefix = f"{name}." if name else ""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from espnet_ssr.datadir import write_lines
@@ -39,15 +39,12 @@ def measure_epoch(output_dir: Path, epoch: int, steps: int) -> Iterator[None]:
     """
     wall, cpu = time.perf_counter(), _cpu_seconds()
     yield
-    cost = {
-        "steps": steps,
-        "wall_seconds": round(time.perf_counter() - wall, 3),
-        "cpu_seconds": round(_cpu_seconds() - cpu, 3),
-    }
+    wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
+    cost = TrainingCost(steps, round(wall, 3), round(cpu, 3))
     file = output_dir / COST_FILE
     epochs = json.loads(file.read_text()) if file.exists() else {}
     epochs = {e: c for e, c in epochs.items() if int(e) < epoch}
-    write_lines(file, [json.dumps({**epochs, str(epoch): cost}, indent=1)])
+    write_lines(file, [json.dumps({**epochs, str(epoch): asdict(cost)}, indent=1)])
 
 
 def _cpu_seconds() -> float:
@@ -62,5 +59,5 @@ def read_cost(folder: Path) -> TrainingCost | None:
     epochs = json.loads(file.read_text()) if file.exists() else {}
     if not epochs or len(epochs) < max(map(int, epochs)):
         return None
-    names = ("steps", "wall_seconds", "cpu_seconds")
+    names = [field.name for field in fields(TrainingCost)]
     return TrainingCost(*(sum(cost[name] for cost in epochs.values()) for name in names))

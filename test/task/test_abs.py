@@ -105,6 +105,29 @@ def test_initial_weights_need_no_checkpoint(trained):
     torch.testing.assert_close(model.connector.output.bias, model.embedding.mean)
 
 
+def initialize(model, *options):
+    """What comes before ESPnet loads the files of ``--init_param``."""
+    command = ["--output_dir", "exp", "--optim", "adam", *options]
+    SSRDistillTask.build_optimizers(SSRDistillTask.get_parser().parse_args(command), model)
+
+
+def test_initial_weights_must_fill_what_they_are_for(trained):
+    path, model = trained
+    initialize(model, "--init_param", str(path), f"{path}:connector:connector")
+    state = model.state_dict()
+    del state["connector.output.bias"]
+    torch.save(state, path)
+    for option in (str(path), f"{path}:connector:connector"):
+        with pytest.raises(RuntimeError, match=f"--init_param {option}: .*missing: .*output.bias"):
+            initialize(model, "--init_param", option)
+    # The user knows.
+    initialize(model, "--init_param", f"{path}:connector:connector:output")
+    initialize(model, "--init_param", str(path), "--ignore_init_mismatch", "true")
+    path.write_bytes(b"cut")
+    with pytest.raises(RuntimeError, match=r"model\.pth: not a readable checkpoint"):
+        initialize(model, "--init_param", str(path))
+
+
 def test_inference_batches_follow_the_first_file(tmp_path):
     ends = {"c": "0.1 0.2", "a": "0.2", "b": "0.02 0.04 0.06"}
     (tmp_path / "token_end").write_text("".join(f"{k} {v}\n" for k, v in ends.items()))
