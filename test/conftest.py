@@ -1,4 +1,4 @@
-"""What tests share: a tiny LLM, the installed models, real prompts, hypothesis' settings."""
+"""What tests share: tiny LLMs, the installed models, real prompts, hypothesis' settings."""
 
 import json
 import subprocess
@@ -49,6 +49,15 @@ def tiny_llm(tmp_path_factory, embedding_matrix) -> str:
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     save_file({"model.embed_tokens.weight": embedding_matrix}, folder / "model.safetensors")
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def causal_lm(tmp_path_factory) -> str:
+    """Folder of a whole LLM, with a tokenizer; see ``tiny_causal_lm``."""
+    # Here, as most tests need not wait for transformers.
+    from tiny_causal_lm import save_tiny_causal_lm
+
+    return save_tiny_causal_lm(tmp_path_factory.mktemp("causal_lm"))
 
 
 @pytest.fixture(scope="session")

@@ -4,20 +4,14 @@ import shutil
 
 import pytest
 import torch
-from tiny_causal_lm import save_tiny_causal_lm
 from transformers import Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from espnet_ssr.llm.load import FrozenLLM, load_frozen_llm, load_llm
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_tiny_causal_lm(tmp_path_factory.mktemp("llm"))
-
-
 @pytest.fixture
-def llm(folder):
-    return load_frozen_llm(folder)
+def llm(causal_lm):
+    return load_frozen_llm(causal_lm)
 
 
 def rows(*lengths):
@@ -40,8 +34,8 @@ def test_padding_is_not_seen(llm):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_dtype_stays_whatever_the_model_around_it_is_cast_to(folder, dtype):
-    llm = load_frozen_llm(folder, dtype)
+def test_dtype_stays_whatever_the_model_around_it_is_cast_to(causal_lm, dtype):
+    llm = load_frozen_llm(causal_lm, dtype)
     before = {name: p.clone() for name, p in llm.named_parameters()}
     around = torch.nn.ModuleDict({"llm": llm, "connector": torch.nn.Linear(2, 2)})
     around.to(dtype=torch.float16).to(dtype=torch.float32, device="cpu").double()
@@ -64,9 +58,9 @@ def test_nothing_is_trained_and_nothing_is_random(llm):
     assert not any(module.training for module in llm.modules())
 
 
-def test_checkpointing_gives_the_same_gradient_with_less_memory(folder):
+def test_checkpointing_gives_the_same_gradient_with_less_memory(causal_lm):
     def run(gradient_checkpointing):
-        llm = load_frozen_llm(folder, gradient_checkpointing=gradient_checkpointing)
+        llm = load_frozen_llm(causal_lm, gradient_checkpointing=gradient_checkpointing)
         inputs = [row.requires_grad_() for row in rows(5, 3)]
         kept = []
         with torch.autograd.graph.saved_tensors_hooks(
@@ -97,8 +91,8 @@ def test_generation_in_a_batch_is_generation_alone(llm):
     assert llm.generate(batch[:1], stop=[257, expected[0]], max_tokens=8) == [[]]
 
 
-def test_random_weights_need_no_weights(folder, tmp_path):
-    shutil.copy(f"{folder}/config.json", tmp_path)
+def test_random_weights_need_no_weights(causal_lm, tmp_path):
+    shutil.copy(f"{causal_lm}/config.json", tmp_path)
     llm = load_frozen_llm(str(tmp_path), "bfloat16", pretrained=False)
     assert (llm.width, llm.dtype) == (16, torch.bfloat16)
     assert llm.embedding_matrix().shape == (258, 16)
@@ -121,6 +115,6 @@ def test_other_families(tmp_path):
         FrozenLLM(Gemma2ForCausalLM(capped))
 
 
-def test_unknown_dtype_is_refused(folder):
+def test_unknown_dtype_is_refused(causal_lm):
     with pytest.raises(ValueError, match="dtype: unknown 'int8'; there are float32"):
-        load_llm(folder, "int8")
+        load_llm(causal_lm, "int8")

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from tiny_causal_lm import END, START, make_tokenizer, save_tiny_causal_lm
+from tiny_causal_lm import END, START, make_tokenizer
 
 from espnet_ssr.llm.load import load_frozen_llm
 from espnet_ssr.llm.prompt import Prompt, start_tokens, stop_tokens
 
 
 @pytest.fixture(scope="module")
-def llm(tmp_path_factory):
-    return load_frozen_llm(save_tiny_causal_lm(tmp_path_factory.mktemp("llm")))
+def llm(causal_lm):
+    return load_frozen_llm(causal_lm)
 
 
 def spell(tokenizer, text):

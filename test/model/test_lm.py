@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_causal_lm import make_tokenizer, save_tiny_causal_lm
+from tiny_causal_lm import make_tokenizer
 from torch.nn.functional import cross_entropy, kl_div
 
 from espnet_ssr.connector import AbsConnector, ConnectorOutput, MeanConnector
@@ -32,11 +32,6 @@ class Pairs(AbsConnector):
         return ConnectorOutput(self.output(pairs), feats_lengths // 2, losses)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_tiny_causal_lm(tmp_path_factory.mktemp("llm"))
-
-
 def pad(rows):
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
@@ -52,9 +47,9 @@ def batch():
     }
 
 
-def make_model(folder, connector=None, end="\n", llm_conf=None, **options):
+def make_model(causal_lm, connector=None, end="\n", llm_conf=None, **options):
     torch.manual_seed(0)
-    llm = load_frozen_llm(folder, **llm_conf or {})
+    llm = load_frozen_llm(causal_lm, **llm_conf or {})
     prompt = Prompt(make_tokenizer(start=True), "a", "bc", end)
     return SSRLMModel(connector or Pairs(), llm, prompt, encoder=None, frame_rate=50.0, **options)
 
@@ -80,8 +75,8 @@ def logits_by_hand(model, vectors, ids):
 
 @pytest.mark.parametrize("end", ["", "\n"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "kl"])
-def test_loss_is_the_formula_and_padding_is_not_seen(folder, batch, loss, end):
-    model = make_model(folder, end=end, loss=loss).eval()
+def test_loss_is_the_formula_and_padding_is_not_seen(causal_lm, batch, loss, end):
+    model = make_model(causal_lm, end=end, loss=loss).eval()
     found, stats, weight = model(utt_id=["a", "b", "c"], **batch)
     nats, divergence = [], []
     for i, text in enumerate(TOKENS):
@@ -102,8 +97,8 @@ def test_loss_is_the_formula_and_padding_is_not_seen(folder, batch, loss, end):
     assert all(value.shape == () and not value.requires_grad for value in stats.values())
 
 
-def test_gradient_of_a_batch_is_that_of_its_utterances(folder, batch):
-    model = make_model(folder).eval()
+def test_gradient_of_a_batch_is_that_of_its_utterances(causal_lm, batch):
+    model = make_model(causal_lm).eval()
     model(**batch)[0].backward()
     found = model.connector.output.weight.grad.clone()
     model.zero_grad()
@@ -114,14 +109,14 @@ def test_gradient_of_a_batch_is_that_of_its_utterances(folder, batch):
     torch.testing.assert_close(found, model.connector.output.weight.grad, rtol=1e-4, atol=1e-5)
 
 
-def test_checkpointing_and_bfloat16(folder, batch):
+def test_checkpointing_and_bfloat16(causal_lm, batch):
     losses = {}
     for name, conf in {
         "plain": {},
         "checkpointed": {"gradient_checkpointing": True},
         "half": {"dtype": "bfloat16", "gradient_checkpointing": True},
     }.items():
-        model = make_model(folder, llm_conf=conf).to(dtype=torch.float32)
+        model = make_model(causal_lm, llm_conf=conf).to(dtype=torch.float32)
         losses[name] = model(**batch)[0]
         losses[name].backward()
         assert model.connector.output.weight.grad.isfinite().all()
@@ -130,21 +125,21 @@ def test_checkpointing_and_bfloat16(folder, batch):
     torch.testing.assert_close(losses["plain"], losses["half"], rtol=0.05, atol=0.05)
 
 
-def test_the_llm_gets_no_gradient_and_is_in_no_checkpoint(folder, batch):
-    model = make_model(folder)
+def test_the_llm_gets_no_gradient_and_is_in_no_checkpoint(causal_lm, batch):
+    model = make_model(causal_lm)
     model(**batch)[0].backward()
     assert all(p.grad is None for p in model.llm.parameters())
     assert set(model.state_dict()) == {"connector.output.weight", "connector.output.bias"}
     connector = Pairs().requires_grad_(False)
     with pytest.raises(ValueError, match="Pairs has no trainable parameters"):
-        make_model(folder, connector)
-    llm = load_frozen_llm(folder).requires_grad_(True)
+        make_model(causal_lm, connector)
+    llm = load_frozen_llm(causal_lm).requires_grad_(True)
     with pytest.raises(ValueError, match="the LLM has trainable parameters"):
         SSRLMModel(Pairs(), llm, model.prompt, encoder=None, frame_rate=50.0)
 
 
-def test_utterances_without_vectors(folder, batch):
-    model = make_model(folder)
+def test_utterances_without_vectors(causal_lm, batch):
+    model = make_model(causal_lm)
     batch["feats_lengths"] = torch.tensor([1, 0, 12])
     batch["feats"][:2] = float("nan")
     vectors = model.connector(batch["feats"], batch["feats_lengths"])
@@ -153,30 +148,30 @@ def test_utterances_without_vectors(folder, batch):
     assert loss.isfinite()
 
 
-def test_the_number_of_tokens_is_told_in_training_only(folder, batch):
-    model = make_model(folder)
+def test_the_number_of_tokens_is_told_in_training_only(causal_lm, batch):
+    model = make_model(causal_lm)
     model(**batch)
     assert model.connector.told == (None, batch["token_id_lengths"])
     model.eval()(**batch)
     assert model.connector.told == (None, None)
 
 
-def test_segments_reach_connectors_that_need_them(folder, batch):
+def test_segments_reach_connectors_that_need_them(causal_lm, batch):
     connector = MeanConnector(SIZE, WIDTH, hidden_size=8, num_layers=1)
-    model = make_model(folder, connector).eval()
+    model = make_model(causal_lm, connector).eval()
     with pytest.raises(ValueError, match="MeanConnector needs segments: give token_end"):
         model(**batch)
     ends = [torch.arange(1, len(ids) + 1) * 0.04 for ids in TOKENS]
     assert model(token_end=pad(ends), **batch)[0].isfinite()
 
 
-def test_unknown_loss_is_refused(folder):
+def test_unknown_loss_is_refused(causal_lm):
     with pytest.raises(ValueError, match="loss: unknown 'mse'; there are cross_entropy, kl"):
-        make_model(folder, loss="mse")
+        make_model(causal_lm, loss="mse")
 
 
-def test_starts_around_the_mean_embedding_and_learns(folder, batch):
-    model = make_model(folder)
+def test_starts_around_the_mean_embedding_and_learns(causal_lm, batch):
+    model = make_model(causal_lm)
     matrix = model.llm.embedding_matrix()
     torch.testing.assert_close(model.connector.output.bias.data, matrix.mean(0))
     first = model.eval()(**batch)[1]["nats"]

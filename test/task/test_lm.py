@@ -11,7 +11,6 @@ import pytest
 import torch
 import yaml
 from espnet2.torch_utils.load_pretrained_model import load_pretrained_model
-from tiny_causal_lm import save_tiny_causal_lm
 
 from espnet_ssr.align.labels import CharLabels
 from espnet_ssr.align.trained import build_network
@@ -22,11 +21,6 @@ from espnet_ssr.task.lm import SSRLMTask
 RECIPES = Path(__file__).resolve().parents[2] / "egs2"
 CONFIGS = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/lm_*.yaml"))
 SMALL = ["--connector", "mean", "--connector_conf", "hidden_size=8", "--input_size", "8"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_tiny_causal_lm(tmp_path_factory.mktemp("llm"))
 
 
 def parse(llm, *options, task=SSRLMTask):
@@ -50,8 +44,8 @@ def aligner(tmp_path_factory):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_training_configuration_builds_a_model(config, folder, aligner):
-    args = parse(folder, "--config", str(config), "--input_size", "8")
+def test_training_configuration_builds_a_model(config, causal_lm, aligner):
+    args = parse(causal_lm, "--config", str(config), "--input_size", "8")
     if "aligner" in args.connector_conf:
         args.connector_conf["aligner"] = aligner
     # What the file says is for the default encoder and LLM, not for the tiny ones.
@@ -80,12 +74,12 @@ def test_training_configuration_builds_a_model(config, folder, aligner):
         ("connector_conf", "unknown option hiden_size; MeanConnector takes"),
     ],
 )
-def test_unknown_key_is_refused_by_name(folder, option, message):
+def test_unknown_key_is_refused_by_name(causal_lm, option, message):
     with pytest.raises(ValueError, match=f"{option}: {message}"):
-        SSRLMTask.build_model(parse(folder, *SMALL, f"--{option}", "hiden_size=8"))
+        SSRLMTask.build_model(parse(causal_lm, *SMALL, f"--{option}", "hiden_size=8"))
 
 
-def test_options_arrive_and_parameters_are_counted(folder, caplog):
+def test_options_arrive_and_parameters_are_counted(causal_lm, caplog):
     options = [
         "--llm_conf",
         "dtype=bfloat16",
@@ -95,7 +89,7 @@ def test_options_arrive_and_parameters_are_counted(folder, caplog):
         "loss=kl",
     ]
     with caplog.at_level(logging.INFO):
-        model = SSRLMTask.build_model(parse(folder, *SMALL, *options))
+        model = SSRLMTask.build_model(parse(causal_lm, *SMALL, *options))
     assert model.llm.dtype == torch.bfloat16
     assert model.prompt.tokenizer.decode(model.prompt.after) == "x"
     assert model.loss == "kl"
@@ -103,7 +97,7 @@ def test_options_arrive_and_parameters_are_counted(folder, caplog):
     frozen = sum(p.numel() for p in model.llm.parameters())
     assert f"{trainable} trainable parameters, {frozen} frozen ones" in caplog.text
     with pytest.raises(ValueError, match=f"has {trainable} trainable parameters"):
-        SSRLMTask.build_model(parse(folder, *SMALL, "--trainable_parameters", "7"))
+        SSRLMTask.build_model(parse(causal_lm, *SMALL, "--trainable_parameters", "7"))
 
 
 def test_data_names():
@@ -113,9 +107,9 @@ def test_data_names():
 
 
 @pytest.fixture
-def distilled(folder, tmp_path):
+def distilled(causal_lm, tmp_path):
     """A checkpoint of a distilled connector."""
-    model = SSRDistillTask.build_model(parse(folder, *SMALL, task=SSRDistillTask))
+    model = SSRDistillTask.build_model(parse(causal_lm, *SMALL, task=SSRDistillTask))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.uniform_()
@@ -123,10 +117,10 @@ def distilled(folder, tmp_path):
     return tmp_path / "distilled.pth", model.connector
 
 
-def test_a_distilled_connector_is_a_start(folder, distilled):
+def test_a_distilled_connector_is_a_start(causal_lm, distilled):
     path, connector = distilled
     option = f"{path}:connector:connector"
-    args = parse(folder, *SMALL, "--init_param", option)
+    args = parse(causal_lm, *SMALL, "--init_param", option)
     model = SSRLMTask.build_model(args)
     SSRLMTask.build_optimizers(args, model)
     load_pretrained_model(option, model, ignore_init_mismatch=False)
@@ -142,8 +136,8 @@ def test_a_distilled_connector_is_a_start(folder, distilled):
         (["--connector_conf", "hidden_size=9"], "wrong shape"),
     ],
 )
-def test_what_does_not_fill_the_connector_is_refused(folder, distilled, options, message):
-    args = parse(folder, *SMALL, *options, "--init_param", f"{distilled[0]}:connector:connector")
+def test_what_does_not_fill_the_connector_is_refused(causal_lm, distilled, options, message):
+    args = parse(causal_lm, *SMALL, *options, "--init_param", f"{distilled[0]}:connector:connector")
     model = SSRLMTask.build_model(args)
     with pytest.raises(RuntimeError, match=f"--init_param .*distilled.pth.*{message}"):
         SSRLMTask.build_optimizers(args, model)
@@ -172,7 +166,7 @@ def data(tmp_path):
     return options
 
 
-def test_a_training_from_a_distilled_connector(folder, distilled, data, tmp_path, monkeypatch):
+def test_a_training_from_a_distilled_connector(causal_lm, distilled, data, tmp_path, monkeypatch):
     # ESPnet's worker writes the command it was called by.
     monkeypatch.setattr(sys, "argv", ["ssr_lm_train"])
     exp = tmp_path / "exp"
@@ -185,7 +179,7 @@ def test_a_training_from_a_distilled_connector(folder, distilled, data, tmp_path
     ]  # fmt: skip
     root = logging.getLogger()
     handlers = list(root.handlers)
-    SSRLMTask.main(cmd=["--llm", folder, *options])
+    SSRLMTask.main(cmd=["--llm", causal_lm, *options])
     root.handlers[:] = handlers
     state = torch.load(exp / "1epoch.pth", weights_only=True)
     assert all(name.startswith("connector.") for name in state)

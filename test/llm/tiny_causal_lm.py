@@ -7,21 +7,21 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 START, END = "<s>", "</s>"
 
 
-def save_tiny_causal_lm(folder, **config) -> str:
+def save_tiny_causal_lm(folder) -> str:
     """Write model and tokenizer to ``folder``; returns its name."""
     torch.manual_seed(0)
-    options = {
-        "vocab_size": 258,
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "tie_word_embeddings": True,
+    config = LlamaConfig(
+        vocab_size=258,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        tie_word_embeddings=True,
         # Large weights, so that what comes before a token matters to it.
-        "initializer_range": 0.5,
-    }
-    LlamaForCausalLM(LlamaConfig(**options | config)).save_pretrained(folder)
+        initializer_range=0.5,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
     make_tokenizer(start=True).save_pretrained(folder)
     return str(folder)
 
