@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_causal_lm import make_tokenizer, save_tiny_causal_lm
+from tiny_causal_lm import make_tokenizer
 from torch.nn.functional import cross_entropy
 
 from espnet_ssr.bin import ssr_lm_inference
@@ -30,14 +30,9 @@ from espnet_ssr.task.lm import SSRLMTask
 TEXTS = {"b": " so it is", "a": " no", "c": " that is all"}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_tiny_causal_lm(tmp_path_factory.mktemp("llm"))
-
-
 @pytest.fixture
-def llm(folder):
-    return load_frozen_llm(folder)
+def llm(causal_lm):
+    return load_frozen_llm(causal_lm)
 
 
 @pytest.fixture
@@ -159,8 +154,8 @@ def run(monkeypatch, **options):
 
 
 @pytest.mark.parametrize("task", [SSRDistillTask, SSRLMTask])
-def test_command(task, folder, data, tmp_path, monkeypatch, capsys):
-    options = ["--llm", folder, "--input_size", "8", "--connector", "mean"]
+def test_command(task, causal_lm, data, tmp_path, monkeypatch, capsys):
+    options = ["--llm", causal_lm, "--input_size", "8", "--connector", "mean"]
     options += ["--connector_conf", "hidden_size=8", "--output_dir", "exp"]
     args = task.get_parser().parse_args(options)
     model = task.build_model(args)
@@ -178,7 +173,7 @@ def test_command(task, folder, data, tmp_path, monkeypatch, capsys):
     assert "other utterance: nats_per_token" in capsys.readouterr().out
 
 
-def test_nothing_to_score_is_an_error(folder):
+def test_nothing_to_score_is_an_error(causal_lm):
     with pytest.raises(ValueError, match="no utterance has a reference"):
         hear(torch.nn.ModuleDict({"connector": _WithOutput()}), [(["x"], {})], {"y": [1]})
 
