@@ -25,6 +25,7 @@ setup(
         "matplotlib>=3.7",
         "numba>=0.59",
         "numpy>=1.26",
+        "peft>=0.17",
         "pyyaml>=6.0",
         "safetensors>=0.4",
         "soundfile>=0.12",

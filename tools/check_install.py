@@ -54,6 +54,7 @@ MODULES = (
     Module("num2words", "num2words"),
     Module("sentencepiece", "sentencepiece"),
     Module("sklearn", "scikit-learn"),
+    Module("peft", "peft"),
     Module("safetensors", "safetensors"),
     Module("torch", "torch", special=True),
     Module("torchaudio", "torchaudio", special=True),

@@ -5,26 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from espnet_ssr.data.pause import cut_pauses
+from espnet_ssr.data.replay import TextReplay
 
 
 class PrepareExample:
     """ESPnet's ``preprocess_fn`` for connectors: pauses cut if that was asked for, boundaries of
-    segments moved in training, then checked.
+    segments moved and text added in training, then checked.
 
     Args:
         frame_rate: of ``feats``, Hz; sample_rate: of ``speech``, Hz.
         jitter: standard deviation in seconds of what the ends of segments are moved by.
+        replay: gives ``replay_id``, text to be trained on beside the utterance.
     """
 
-    def __init__(self, frame_rate: float, sample_rate: int, jitter: float = 0.0):
+    def __init__(
+        self,
+        frame_rate: float,
+        sample_rate: int,
+        jitter: float = 0.0,
+        replay: TextReplay | None = None,
+    ):
         self._rates = frame_rate, sample_rate
         self._jitter = jitter
+        self._replay = replay
 
     def __call__(self, utt_id: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if "pause" in data:
             data = cut_pauses(data, *self._rates)
         if self._jitter and "token_end" in data:
             data = {**data, "token_end": jitter_ends(data["token_end"], self._jitter)}
+        if self._replay and "token_id" in data:
+            data = {**data, "replay_id": self._replay.draw(len(data["token_id"]))}
         return check_example(utt_id, data)
 
 

@@ -18,8 +18,9 @@ from espnet_ssr.batching import length_buckets
 from espnet_ssr.datadir import write_keyed
 from espnet_ssr.evaluate.embedding import error_rates
 from espnet_ssr.llm.cross_entropy import score_tokens
-from espnet_ssr.llm.load import FrozenLLM, load_frozen_llm
-from espnet_ssr.llm.prompt import Prompt, stop_tokens
+from espnet_ssr.llm.language_model import LanguageModel
+from espnet_ssr.llm.load import load_language_model
+from espnet_ssr.llm.prompt import Prompt, predicting_states, stop_tokens
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.progress import Progress
@@ -45,18 +46,20 @@ Tensors = dict[str, torch.Tensor]
 
 def load_reader(
     config_file: Path | None, model_file: Path, device: str
-) -> tuple[SpeechModel, FrozenLLM, Prompt, Namespace]:
+) -> tuple[SpeechModel, LanguageModel, Prompt, Namespace]:
     """A trained connector's model, the LLM to read its vectors, the prompt, the training's options.
 
-    A connector that was distilled gets the LLM whose embeddings it learned, and the default prompt.
+    A connector that was distilled gets the LLM whose embeddings it learned. The prompt is the one
+    of the training that has a transcript, or the default one.
     """
     config_file = config_file or model_file.parent / "config.yaml"
     # The option that only one of the tasks has.
     if "llm_conf" in yaml.safe_load(config_file.read_text(encoding="utf-8")):
         model, args = SSRLMTask.build_model_from_file(config_file, model_file, device)
-        return model, model.llm, model.prompt, args
+        writing = [prompt for prompt in model.prompts.values() if prompt.writes]
+        return model, model.llm, (writing or [Prompt(load_tokenizer(args.llm))])[0], args
     model, args = SSRDistillTask.build_model_from_file(config_file, model_file, device)
-    return model, load_frozen_llm(args.llm).to(device), Prompt(load_tokenizer(args.llm)), args
+    return model, load_language_model(args.llm).to(device), Prompt(load_tokenizer(args.llm)), args
 
 
 def hear(
@@ -97,7 +100,7 @@ def hear(
 
 
 def evaluate_transcripts(
-    heard: dict[str, Heard], llm: FrozenLLM, prompt: Prompt, output_dir: Path, seed: int = 0
+    heard: dict[str, Heard], llm: LanguageModel, prompt: Prompt, output_dir: Path, seed: int = 0
 ) -> dict:
     """Score vectors through the LLM, beside a topline and controls; write ``text``, what it wrote
     down after them.
@@ -134,13 +137,15 @@ def evaluate_transcripts(
     return {"llm": figures, **rates(heard)}
 
 
-def score(vectors: Tensors, targets: Tensors, llm: FrozenLLM, prompt: Prompt) -> dict[str, float]:
+def score(
+    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt
+) -> dict[str, float]:
     """``nats_per_token`` and ``token_accuracy`` of targets ``(M,)`` after vectors."""
     nats, correct, tokens = 0.0, 0.0, 0
     for batch in _batches(vectors, targets, prompt, "likelihood"):
         ids = [targets[u] for u in batch]
-        states = prompt.states([vectors[u] for u in batch], ids, llm)
-        scores = score_tokens(llm.logits, states, torch.cat(ids))
+        rows = [prompt.fill(vectors[u], targets[u], llm, end=False) for u in batch]
+        scores = score_tokens(llm.logits, predicting_states(rows, llm), torch.cat(ids))
         nats += scores.nats.sum().item()
         correct += scores.correct.sum().item()
         tokens += len(scores.nats)
@@ -148,7 +153,7 @@ def score(vectors: Tensors, targets: Tensors, llm: FrozenLLM, prompt: Prompt) ->
 
 
 def transcribe(
-    vectors: Tensors, targets: Tensors, llm: FrozenLLM, prompt: Prompt
+    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt
 ) -> dict[str, str]:
     """What the LLM writes after vectors, greedily, up to a line break or the tokenizer's end.
 

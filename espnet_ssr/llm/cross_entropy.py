@@ -30,7 +30,7 @@ def score_tokens(
     logits: Logits,
     vectors: torch.Tensor,
     ids: torch.Tensor,
-    teacher: torch.Tensor | None = None,
+    teacher: tuple[torch.Tensor, Logits] | None = None,
     chunk: int = 512,
 ) -> TokenScores:
     """Score tokens by the softmax of ``logits(vectors)``, a chunk of vectors at a time.
@@ -41,7 +41,8 @@ def score_tokens(
     Args:
         logits: a function of each vector alone.
         vectors: ``(S, H)``; ids: ``(S,)``, S at least 1.
-        teacher: vectors ``(S, H)`` whose softmax is the one to be like; they get no gradient.
+        teacher: vectors ``(S, H)`` and their logits, whose softmax is the one to be like; they get
+            no gradient.
         chunk: vectors at a time.
     """
 
@@ -52,10 +53,12 @@ def score_tokens(
         if teacher_part is None:
             return nats, correct, torch.zeros_like(correct)
         with torch.no_grad():
-            wanted = logits(teacher_part).float().log_softmax(-1)
+            wanted = teacher[1](teacher_part).float().log_softmax(-1)
         return nats, correct, kl_div(log_probs, wanted, reduction="none", log_target=True).sum(-1)
 
-    inputs = [x.split(chunk) for x in (vectors, ids, teacher) if x is not None]
+    inputs = [vectors.split(chunk), ids.split(chunk)]
+    if teacher is not None:
+        inputs.append(teacher[0].split(chunk))
     # Nothing is random here, so no random state need be kept.
     parts = [
         checkpoint(score, *part, use_reentrant=False, preserve_rng_state=False)

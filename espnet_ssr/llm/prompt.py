@@ -1,78 +1,104 @@
-"""What stands around the speech vectors when the LLM shall write down what was said."""
+"""What stands around the speech vectors, and what the LLM is to predict after them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
+import yaml
 from transformers import PreTrainedTokenizerBase
 
-from espnet_ssr.llm.load import FrozenLLM
+from espnet_ssr.llm.language_model import LanguageModel
+
+PROMPTS: Mapping[str, str] = yaml.safe_load(
+    Path(__file__).with_name("prompts.yaml").read_text(encoding="utf-8")
+)
+"""Task -> template of ``Prompt``."""
+
+
+class Row(NamedTuple):
+    """What the LLM reads, ``(L, H)``, and the tokens ``(M,)`` that its last M states predict."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
 
 
 class Prompt:
-    """``[before] vectors [after] transcript [end]``.
+    """``before<speech>after<text>end``: the LLM predicts transcript and end; or
+    ``before<speech>``: it predicts each token of the speech from what comes before.
 
-    The texts may hold special tokens (``<|im_start|>``). What the tokenizer puts before every text
-    (Llama's ``<s>``) comes first.
-
-    The default was the best of 12 by far for SmolLM2-135M-Instruct reading the embeddings of a text
-    in place of vectors (52 sentences): 0.33 nats a token of the same text, against 4.88 after
-    another one and 5.42 after none; its chat template 1.22, a line break alone 2.23.
+    The texts may be empty or hold special tokens (``<|im_start|>``). What the tokenizer puts before
+    every text (Llama's ``<s>``) comes first. ``after`` is without a space at its end, as the
+    transcript begins with one.
 
     Args:
         tokenizer: the LLM's.
-        before: text before the vectors.
-        after: text between the vectors and the transcript; without a space at its end, as the
-            transcript begins with one.
-        end: text after the transcript that is predicted, too; empty: nothing is.
+        template: see above and ``prompts.yaml``.
 
     Raises:
-        ValueError: nothing stands before the transcript, so that its first token had nothing to
-            be predicted from if there were no vectors.
+        ValueError: the template is of another form; or nothing stands before the transcript, so
+            that its first token had nothing to be predicted from if there were no vectors.
     """
 
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        before: str = "She said:",
-        after: str = "\nHe repeated:",
-        end: str = "\n",
-    ):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = PROMPTS["transcribe"]):
+        found = re.fullmatch("(.*)<speech>(?:(.*)<text>(.*))?", template, re.DOTALL)
+        if not found or any(mark in "".join(found.groups("")) for mark in ("<speech>", "<text>")):
+            raise ValueError(
+                f"prompt {template!r}: it must be '...<speech>...<text>...' or '...<speech>'"
+            )
         self.tokenizer = tokenizer
+        self.template = template
+        self.writes = found[2] is not None
         self.before, self.after, self.end = (
-            tokenizer(text, add_special_tokens=False).input_ids for text in (before, after, end)
+            tokenizer(text, add_special_tokens=False).input_ids for text in found.groups("")
         )
         start = start_tokens(tokenizer)
         if self.before[: len(start)] != start:
             self.before = start + self.before
-        if not self.before + self.after:
-            raise ValueError("prompt_conf: give a text before or after the vectors")
+        if self.writes and not self.before + self.after:
+            raise ValueError(f"prompt {template!r}: give a text before or after <speech>")
 
-    def around(self, vectors: torch.Tensor, llm: FrozenLLM) -> torch.Tensor:
+    def around(self, vectors: torch.Tensor, llm: LanguageModel) -> torch.Tensor:
         """Vectors ``(N, H)`` with the embeddings of the texts around them ``(L, H)``."""
         parts = [llm.embed(self.before), vectors.to(llm.dtype), llm.embed(self.after)]
         return torch.cat(parts)
 
-    def states(
-        self, vectors: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], llm: FrozenLLM
-    ) -> torch.Tensor:
-        """Hidden states ``(S, H)`` from which the LLM predicts targets after vectors.
+    def fill(
+        self, vectors: torch.Tensor, ids: torch.Tensor, llm: LanguageModel, end: bool = True
+    ) -> Row:
+        """The row of one utterance.
 
         Args:
-            vectors: ``(N_b, H)`` of each utterance, N_b may be 0.
-            targets: token ids ``(M_b,)`` of each utterance; ``S`` is the sum of ``M_b``.
+            vectors: ``(N, H)``; one a token if the template has no ``<text>``.
+            ids: tokens ``(M,)`` of the transcript.
+            end: predict what the template has after ``<text>``, too.
         """
-        rows = [
-            torch.cat([self.around(v, llm), llm.embed(ids[:-1])])
-            for v, ids in zip(vectors, targets, strict=True)
-        ]
-        last = [
-            states[len(row) - len(ids) : len(row)]
-            for states, row, ids in zip(llm.hidden(rows), rows, targets, strict=True)
-        ]
-        return torch.cat(last)
+        if self.writes:
+            targets = torch.cat([ids, ids.new_tensor(self.end)]) if end else ids
+            inputs = [self.around(vectors, llm), llm.embed(targets[:-1])]
+        else:
+            # A first token that nothing comes before is not predicted.
+            targets = ids if self.before else ids[1:]
+            inputs = [llm.embed(self.before), vectors[:-1].to(llm.dtype)]
+        return Row(torch.cat(inputs), targets)
+
+
+def text_row(ids: torch.Tensor, llm: LanguageModel) -> Row:
+    """Text alone ``(M,)``: each token but the first is predicted."""
+    return Row(llm.embed(ids[:-1]), ids[1:])
+
+
+def predicting_states(rows: Sequence[Row], llm: LanguageModel) -> torch.Tensor:
+    """Hidden states ``(S, H)`` that the LLM predicts the targets of all rows from, S in sum."""
+    hidden = llm.hidden([row.inputs for row in rows])
+    last = [
+        states[len(row.inputs) - len(row.targets) : len(row.inputs)]
+        for states, row in zip(hidden, rows, strict=True)
+    ]
+    return torch.cat(last)
 
 
 def start_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -1,14 +1,17 @@
-"""A connector trained through the frozen LLM, which is to write down what the vectors say."""
+"""Training through the LLM: of a connector, of the LLM, or of both."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
 from espnet_ssr.connector.abs import AbsConnector
-from espnet_ssr.llm.cross_entropy import score_tokens
+from espnet_ssr.llm.cross_entropy import TokenScores, score_tokens
 from espnet_ssr.llm.embedding import EmbeddingSpace
-from espnet_ssr.llm.load import FrozenLLM
-from espnet_ssr.llm.prompt import Prompt
+from espnet_ssr.llm.language_model import LanguageModel
+from espnet_ssr.llm.prompt import Prompt, Row, predicting_states, text_row
 from espnet_ssr.model.speech import SpeechModel
 
 LOSSES = {"cross_entropy": "nats", "kl": "divergence"}
@@ -16,72 +19,191 @@ LOSSES = {"cross_entropy": "nats", "kl": "divergence"}
 
 
 class SSRLMModel(SpeechModel):
-    """Next-token prediction of the transcript after the vectors; any connector can be trained so.
+    """Next-token prediction by an LLM that reads a connector's vectors (the paper's stage 2).
+
+    In training each utterance gets one task, drawn by weight; in validation it gets all.
 
     Args:
-        connector: the only part that is trained.
-        llm: reads the vectors.
-        prompt: what stands around them.
-        loss: ``cross_entropy`` of the transcript, or ``kl``: divergence from what the LLM predicts
-            when it reads the transcript's own embeddings in place of the vectors.
+        connector: gives the vectors.
+        llm: reads them.
+        prompts: task -> what stands around the vectors and what is predicted.
+        tasks: task -> its weight in the draw.
+        losses: weights of the ``cross_entropy`` of the tokens to be predicted, and of ``kl``: the
+            divergence from what the teacher predicts when it reads the transcript's own embeddings
+            in place of the vectors (knowledge distillation).
+        replay_losses: the same of tokens of a text that comes with the batch; there the teacher
+            reads what the LLM reads.
+        teacher: the LLM before training; None: ``llm`` knows how it was (``original``).
+        autocast: compute in this type (``bfloat16``), whatever the weights are in; None: do not.
         speech: what ``SpeechModel`` takes.
     """
 
     def __init__(
         self,
         connector: AbsConnector,
-        llm: FrozenLLM,
-        prompt: Prompt,
-        loss: str = "cross_entropy",
+        llm: LanguageModel,
+        prompts: Mapping[str, Prompt],
+        tasks: Mapping[str, float],
+        losses: Mapping[str, float] | None = None,
+        replay_losses: Mapping[str, float] | None = None,
+        teacher: LanguageModel | None = None,
+        autocast: str | None = None,
         **speech,
     ):
         super().__init__(connector, **speech)
-        if loss not in LOSSES:
-            raise ValueError(f"model_conf: loss: unknown {loss!r}; there are {', '.join(LOSSES)}")
-        if any(p.requires_grad for p in llm.parameters()):
-            raise ValueError("the LLM has trainable parameters, but the connector alone is trained")
-        if not any(p.requires_grad for p in connector.parameters()):
-            raise ValueError(f"{type(connector).__name__} has no trainable parameters")
+        self.losses = losses or {"cross_entropy": 1.0}
+        self.replay_losses = replay_losses or {"cross_entropy": 1.0}
+        for name, weights in (("losses", self.losses), ("replay_losses", self.replay_losses)):
+            if unknown := sorted(set(weights) - set(LOSSES)):
+                raise ValueError(
+                    f"model_conf: {name}: unknown {unknown}; there are {', '.join(LOSSES)}"
+                )
+        if autocast not in (None, "bfloat16"):
+            raise ValueError(f"model_conf: autocast: bfloat16 or nothing, not {autocast!r}")
         self.llm = llm
-        self.prompt = prompt
-        self.loss = loss
+        self.prompts = dict(prompts)
+        self.tasks = dict(tasks)
+        self.teacher = teacher
+        self.autocast = autocast
+        self._check_tasks()
         space = EmbeddingSpace(llm.embedding_matrix())
         connector.start_at(space.mean, space.deviation)
 
-    def forward(self, token_id, token_id_lengths, token_end=None, utt_id=None, **batch):
+    def _check_tasks(self) -> None:
+        if not self.tasks:
+            raise ValueError("tasks: give at least one")
+        for task in self.tasks:
+            if task not in self.prompts:
+                raise ValueError(f"tasks: no prompt {task!r}; there are {', '.join(self.prompts)}")
+            if not self.prompts[task].writes and not self.connector.token_aligned:
+                raise ValueError(
+                    f"tasks: {task}: {type(self.connector).__name__} gives no vector for each "
+                    "token; its prompt needs <text>"
+                )
+
+    def forward(
+        self,
+        token_id,
+        token_id_lengths,
+        token_end=None,
+        replay_id=None,
+        replay_id_lengths=None,
+        utt_id=None,
+        **batch,
+    ):
         """One batch.
 
         Args:
             token_id: ``(B, M)``; token_id_lengths: ``(B,)``.
             token_end: end times ``(B, M)`` in seconds, for connectors that need segments.
+            replay_id: text ``(B, R)`` beside the speech; replay_id_lengths: ``(B,)``, maybe 0.
+            utt_id: ids ``(B,)``, for messages.
             batch: ``feats (B, T, D)`` and ``feats_lengths``, or ``speech (B, N)`` and
                 ``speech_lengths``.
 
         Returns:
-            ``(loss, stats, weight)``; the weight is the number of tokens that are predicted, ends
-            of transcripts included.
+            ``(loss, stats, weight)``; the weight is the number of tokens that are predicted, of
+            replayed text too, and the loss a mean over them.
         """
         # In validation, as in use, a connector without segments is not told the number of tokens.
         told = self.training or self.connector.needs_segmentation
-        output = self.connect(token_end, token_id_lengths if told else None, **batch)
-        vectors = [v[:n] for v, n in zip(output.embeds, output.lengths.tolist(), strict=True)]
-        texts = [ids[:n] for ids, n in zip(token_id, token_id_lengths.tolist(), strict=True)]
-        scores = self._score(vectors, texts)
-        stats = {"nats": scores.nats.mean(), "token_accuracy": scores.correct.mean()}
-        if self.loss == "kl":
-            stats["kl"] = scores.divergence.mean()
-        loss = getattr(scores, LOSSES[self.loss]).mean()
-        loss, stats = self.add_losses(loss, stats, output)
-        return loss, stats, torch.tensor(len(scores.nats), device=loss.device)
+        with torch.autocast(token_id.device.type, torch.bfloat16, enabled=bool(self.autocast)):
+            output = self.connect(token_end, token_id_lengths if told else None, **batch)
+            vectors = _unpad(output.embeds, output.lengths)
+            texts = _unpad(token_id, token_id_lengths)
+            loss, stats, count = self._speech_loss(vectors, texts, utt_id)
+            if replay_id is not None:
+                replay, replayed = self._replay_loss(_unpad(replay_id, replay_id_lengths))
+                loss, count = loss + replay, count + replayed
+                stats["replay_loss"] = replay / max(count, 1)
+        loss, stats = self.add_losses(loss / max(count, 1), stats, output)
+        return loss, stats, torch.tensor(count, device=loss.device)
 
-    def _score(self, vectors: list[torch.Tensor], texts: list[torch.Tensor]):
-        """Scores of the transcripts' tokens and ends, utterance by utterance."""
-        end = texts[0].new_tensor(self.prompt.end)
-        targets = [torch.cat([ids, end]) for ids in texts]
-        states = self.prompt.states(vectors, targets, self.llm)
-        teacher = None
-        if self.loss == "kl":
-            with torch.no_grad():
-                embedded = [self.llm.embed(ids) for ids in texts]
-                teacher = self.prompt.states(embedded, targets, self.llm)
-        return score_tokens(self.llm.logits, states, torch.cat(targets), teacher)
+    def _speech_loss(
+        self, vectors: list[torch.Tensor], texts: list[torch.Tensor], utt_ids: list[str] | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
+        """Sum over the tokens that are predicted, figures, and how many tokens these are."""
+        work = self._deal_tasks(len(vectors))
+        rows = [self.prompts[task].fill(vectors[b], texts[b], self.llm) for task, b in work]
+
+        def read_text(llm: LanguageModel) -> list[Row]:
+            embedded = [llm.embed(ids) for ids in texts]
+            return [self.prompts[task].fill(embedded[b], texts[b], llm) for task, b in work]
+
+        scores = self._score(rows, read_text if "kl" in self.losses else None)
+        per_row = scores.nats.split([len(row.targets) for row in rows])
+        _warn_not_finite(per_row, [b for _, b in work], utt_ids)
+        stats = {"nats": _mean(scores.nats), "token_accuracy": _mean(scores.correct)}
+        if "kl" in self.losses:
+            stats["kl"] = _mean(scores.divergence)
+        if not self.training:
+            for task in self.tasks:
+                parts = [nats for nats, (of, _) in zip(per_row, work, strict=True) if of == task]
+                stats[f"nats_{task}"] = _mean(torch.cat(parts))
+        return _weighted(scores, self.losses), stats, len(scores.nats)
+
+    def _deal_tasks(self, utterances: int) -> list[tuple[str, int]]:
+        """Tasks and the utterances that they are to be done with, task by task."""
+        if not self.training:
+            return [(task, b) for task in self.tasks for b in range(utterances)]
+        weights = torch.tensor(list(self.tasks.values()))
+        drawn = torch.multinomial(weights, utterances, replacement=True).tolist()
+        return [(list(self.tasks)[task], b) for b, task in enumerate(drawn)]
+
+    def _replay_loss(self, texts: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
+        """Sum over the tokens that are predicted, and how many these are."""
+        texts = [ids for ids in texts if len(ids) > 1]
+        if not texts:
+            return torch.zeros((), device=self.llm.device), 0
+
+        def read_text(llm: LanguageModel) -> list[Row]:
+            return [text_row(ids, llm) for ids in texts]
+
+        scores = self._score(read_text(self.llm), read_text if "kl" in self.replay_losses else None)
+        return _weighted(scores, self.replay_losses), len(scores.nats)
+
+    def _score(
+        self, rows: list[Row], teacher_rows: Callable[[LanguageModel], list[Row]] | None
+    ) -> TokenScores:
+        """Scores of the targets, row by row.
+
+        Args:
+            teacher_rows: what the teacher reads, in its own embeddings; None: there is no teacher.
+        """
+        states = predicting_states(rows, self.llm)
+        targets = torch.cat([row.targets for row in rows])
+        if teacher_rows is None:
+            return score_tokens(self.llm.logits, states, targets)
+        teacher = self.teacher or self.llm
+        with torch.no_grad(), teacher.original():
+            wanted = predicting_states(teacher_rows(teacher), teacher)
+
+        def teacher_logits(part: torch.Tensor) -> torch.Tensor:
+            with teacher.original():
+                return teacher.logits(part)
+
+        return score_tokens(self.llm.logits, states, targets, (wanted, teacher_logits))
+
+
+def _warn_not_finite(
+    per_row: Sequence[torch.Tensor], utterances: list[int], utt_ids: list[str] | None
+) -> None:
+    """Name the utterances whose scores are not finite; ESPnet then leaves out the update."""
+    bad = {b for part, b in zip(per_row, utterances, strict=True) if not part.isfinite().all()}
+    if bad:
+        names = [utt_ids[b] if utt_ids else f"number {b} of the batch" for b in sorted(bad)]
+        logging.warning(f"the loss is not finite for {', '.join(names)}")
+
+
+def _mean(scores: torch.Tensor) -> torch.Tensor:
+    """Zero of nothing."""
+    return scores.sum() / max(len(scores), 1)
+
+
+def _weighted(scores: TokenScores, weights: Mapping[str, float]) -> torch.Tensor:
+    """Weighted sum over losses and tokens."""
+    return sum(weight * getattr(scores, LOSSES[name]).sum() for name, weight in weights.items())
+
+
+def _unpad(rows: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]

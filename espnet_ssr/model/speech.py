@@ -36,6 +36,19 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
         self.frame_rate = frame_rate
         self.specaug = specaug
 
+    def freeze_connector(self) -> None:
+        """Train other parts only. The connector stays in evaluation mode and in checkpoints."""
+        trained = (n for n, p in self.connector.named_parameters() if p.requires_grad)
+        self.kept = frozenset(f"connector.{name}" for name in trained)
+        self.connector.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> SpeechModel:
+        """Set the mode of everything but a frozen connector."""
+        super().train(mode)
+        if self.kept:
+            self.connector.eval()
+        return self
+
     def connect(
         self,
         token_end: torch.Tensor | None,

@@ -22,6 +22,9 @@ class TrainedWeightsMixin:
     missing key would pass silently.
     """
 
+    kept: frozenset[str] = frozenset()
+    """Frozen parameters that are in checkpoints all the same."""
+
     def state_dict(self, *args, **kwargs):
         state = super().state_dict(*args, **kwargs)
         prefix = kwargs.get("prefix", "")
@@ -33,9 +36,10 @@ class TrainedWeightsMixin:
 
     def _is_trained(self, key: str) -> bool:
         child = getattr(self, key.split(".")[0])
-        parameters = dict(self.named_parameters())
+        # With duplicates: an output layer may be the embedding under another name.
+        parameters = dict(self.named_parameters(remove_duplicate=False))
         if key in parameters:
-            return parameters[key].requires_grad
+            return parameters[key].requires_grad or key in self.kept
         return any(p.requires_grad for p in child.parameters())
 
     def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], strict=True, assign=False):

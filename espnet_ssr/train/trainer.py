@@ -37,7 +37,11 @@ class SSRTrainer(Trainer):
             _complete_epoch(Path(checkpoint).parent, model, reporter)
 
     @classmethod
-    def train_one_epoch(cls, *, iterator, reporter, options, **kwargs):
+    def train_one_epoch(cls, *, iterator, optimizers, reporter, options, **kwargs):
+        # With accum_grad ESPnet leaves gradients of the last batches to the next epoch, which a
+        # resumed run would not have.
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         counted = _count(iterator, reporter.epoch, options.max_epoch)
         measured = nullcontext()
         if _is_first_process():
@@ -45,7 +49,11 @@ class SSRTrainer(Trainer):
             measured = measure_epoch(Path(options.output_dir), reporter.epoch, steps)
         with measured:
             return super().train_one_epoch(
-                iterator=counted, reporter=reporter, options=options, **kwargs
+                iterator=counted,
+                optimizers=optimizers,
+                reporter=reporter,
+                options=options,
+                **kwargs,
             )
 
 

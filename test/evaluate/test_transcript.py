@@ -22,22 +22,22 @@ from espnet_ssr.evaluate.transcript import (
     score,
     transcribe,
 )
-from espnet_ssr.llm.load import load_frozen_llm
+from espnet_ssr.llm.load import load_language_model
 from espnet_ssr.llm.prompt import Prompt
 from espnet_ssr.task.distill import SSRDistillTask
-from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.task.lm import SSRLMTask, complete_options
 
 TEXTS = {"b": " so it is", "a": " no", "c": " that is all"}
 
 
 @pytest.fixture
 def llm(causal_lm):
-    return load_frozen_llm(causal_lm)
+    return load_language_model(causal_lm)
 
 
 @pytest.fixture
 def prompt():
-    return Prompt(make_tokenizer(start=True), "a", "b")
+    return Prompt(make_tokenizer(start=True), "a<speech>b<text>\n")
 
 
 @pytest.fixture
@@ -158,6 +158,8 @@ def test_command(task, causal_lm, data, tmp_path, monkeypatch, capsys):
     options = ["--llm", causal_lm, "--input_size", "8", "--connector", "mean"]
     options += ["--connector_conf", "hidden_size=8", "--output_dir", "exp"]
     args = task.get_parser().parse_args(options)
+    if task is SSRLMTask:
+        complete_options(args)
     model = task.build_model(args)
     exp = tmp_path / "exp"
     exp.mkdir()

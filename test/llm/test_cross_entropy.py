@@ -19,10 +19,10 @@ def make(tokens, seed=0):
 @given(tokens=st.integers(1, 20), chunk=st.integers(1, 25), seed=st.integers(0, 99))
 def test_chunks_change_nothing(tokens, chunk, seed):
     layer, vectors, ids, teacher = make(tokens, seed)
-    scores = score_tokens(layer, vectors, ids, teacher, chunk)
+    scores = score_tokens(layer, vectors, ids, (teacher, lambda part: 2 * layer(part)), chunk)
     logits = layer(vectors)
     nats = cross_entropy(logits, ids, reduction="none")
-    wanted = layer(teacher.detach()).softmax(-1)
+    wanted = (2 * layer(teacher.detach())).softmax(-1)
     divergence = kl_div(logits.log_softmax(-1), wanted, reduction="none").sum(-1)
     torch.testing.assert_close(scores.nats, nats)
     torch.testing.assert_close(scores.divergence, divergence, rtol=1e-4, atol=1e-5)
@@ -40,13 +40,13 @@ def test_logits_are_not_kept():
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: largest.append(tensor.numel()) or tensor, lambda tensor: tensor
     ):
-        score_tokens(layer, vectors, ids, teacher, chunk=7)
+        score_tokens(layer, vectors, ids, (teacher, layer), chunk=7)
     assert max(largest) <= 7 * 5
 
 
 def test_likeness_to_oneself_is_zero():
     layer, vectors, ids, _ = make(4)
-    scores = score_tokens(layer, vectors, ids, vectors)
+    scores = score_tokens(layer, vectors, ids, (vectors, layer))
     torch.testing.assert_close(scores.divergence, torch.zeros(4))
     assert not score_tokens(layer, vectors, ids).divergence.any()
 

@@ -6,12 +6,13 @@ import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from espnet_ssr.llm.load import FrozenLLM, load_frozen_llm, load_llm
+from espnet_ssr.llm.language_model import LanguageModel
+from espnet_ssr.llm.load import load_language_model, load_llm
 
 
 @pytest.fixture
 def llm(causal_lm):
-    return load_frozen_llm(causal_lm)
+    return load_language_model(causal_lm)
 
 
 def rows(*lengths):
@@ -35,7 +36,7 @@ def test_padding_is_not_seen(llm):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_dtype_stays_whatever_the_model_around_it_is_cast_to(causal_lm, dtype):
-    llm = load_frozen_llm(causal_lm, dtype)
+    llm = load_language_model(causal_lm, dtype)
     before = {name: p.clone() for name, p in llm.named_parameters()}
     around = torch.nn.ModuleDict({"llm": llm, "connector": torch.nn.Linear(2, 2)})
     around.to(dtype=torch.float16).to(dtype=torch.float32, device="cpu").double()
@@ -60,7 +61,7 @@ def test_nothing_is_trained_and_nothing_is_random(llm):
 
 def test_checkpointing_gives_the_same_gradient_with_less_memory(causal_lm):
     def run(gradient_checkpointing):
-        llm = load_frozen_llm(causal_lm, gradient_checkpointing=gradient_checkpointing)
+        llm = load_language_model(causal_lm, gradient_checkpointing=gradient_checkpointing)
         inputs = [row.requires_grad_() for row in rows(5, 3)]
         kept = []
         with torch.autograd.graph.saved_tensors_hooks(
@@ -93,7 +94,7 @@ def test_generation_in_a_batch_is_generation_alone(llm):
 
 def test_random_weights_need_no_weights(causal_lm, tmp_path):
     shutil.copy(f"{causal_lm}/config.json", tmp_path)
-    llm = load_frozen_llm(str(tmp_path), "bfloat16", pretrained=False)
+    llm = load_language_model(str(tmp_path), "bfloat16", pretrained=False)
     assert (llm.width, llm.dtype) == (16, torch.bfloat16)
     assert llm.embedding_matrix().shape == (258, 16)
     assert llm.embedding_matrix().dtype == torch.float32
@@ -101,7 +102,7 @@ def test_random_weights_need_no_weights(causal_lm, tmp_path):
 
 def test_other_families(tmp_path):
     config = GPT2Config(vocab_size=40, n_embd=8, n_layer=2, n_head=2, n_positions=16)
-    gpt2 = FrozenLLM(GPT2LMHeadModel(config), gradient_checkpointing=True)
+    gpt2 = LanguageModel(GPT2LMHeadModel(config), gradient_checkpointing=True)
     ids = torch.tensor([1, 2, 3])
     torch.testing.assert_close(
         gpt2.logits(gpt2.hidden([gpt2.embed(ids)])[0]), gpt2.model(input_ids=ids[None]).logits[0]
@@ -112,7 +113,7 @@ def test_other_families(tmp_path):
         final_logit_softcapping=0.01, initializer_range=1.0,
     )  # fmt: skip
     with pytest.raises(ValueError, match="capped"):
-        FrozenLLM(Gemma2ForCausalLM(capped))
+        LanguageModel(Gemma2ForCausalLM(capped))
 
 
 def test_unknown_dtype_is_refused(causal_lm):

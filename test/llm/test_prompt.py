@@ -4,13 +4,13 @@ import pytest
 import torch
 from tiny_causal_lm import END, START, make_tokenizer
 
-from espnet_ssr.llm.load import load_frozen_llm
-from espnet_ssr.llm.prompt import Prompt, start_tokens, stop_tokens
+from espnet_ssr.llm.load import load_language_model
+from espnet_ssr.llm.prompt import Prompt, predicting_states, start_tokens, stop_tokens, text_row
 
 
 @pytest.fixture(scope="module")
 def llm(causal_lm):
-    return load_frozen_llm(causal_lm)
+    return load_language_model(causal_lm)
 
 
 def spell(tokenizer, text):
@@ -22,19 +22,27 @@ def test_the_tokenizers_start_comes_first_and_once(start):
     tokenizer = make_tokenizer(start)
     first = [tokenizer.bos_token_id] * start
     assert start_tokens(tokenizer) == first
-    prompt = Prompt(tokenizer, "Say:", "\nAgain:", "")
+    prompt = Prompt(tokenizer, "Say:<speech>\nAgain:<text>")
     assert prompt.before == first + spell(tokenizer, "Say:")
     assert prompt.after == spell(tokenizer, "\nAgain:")
     assert prompt.end == []
-    given = Prompt(tokenizer, f"{START}Say:", "\n", END)
+    given = Prompt(tokenizer, f"{START}Say:<speech>\n<text>{END}")
     assert given.before == [tokenizer.bos_token_id] + spell(tokenizer, "Say:")
     assert given.end == [tokenizer.eos_token_id]
 
 
 def test_something_must_stand_before_the_transcript():
-    with pytest.raises(ValueError, match="prompt_conf: give a text"):
-        Prompt(make_tokenizer(start=False), "", "")
-    assert Prompt(make_tokenizer(start=True), "", "").before
+    with pytest.raises(ValueError, match="give a text before or after <speech>"):
+        Prompt(make_tokenizer(start=False), "<speech><text>")
+    assert Prompt(make_tokenizer(start=True), "<speech><text>").before
+
+
+@pytest.mark.parametrize(
+    "template", ["", "<text>", "<text><speech>", "<speech>.", "<speech><speech><text>"]
+)
+def test_templates_of_another_form_are_refused(template):
+    with pytest.raises(ValueError, match="it must be"):
+        Prompt(make_tokenizer(start=True), template)
 
 
 def test_stop_tokens():
@@ -43,14 +51,36 @@ def test_stop_tokens():
 
 
 def test_states_are_those_that_predict_the_targets(llm):
-    prompt = Prompt(make_tokenizer(start=True), "a", "bc")
+    prompt = Prompt(make_tokenizer(start=True), "a<speech>bc<text>")
     vectors = [torch.randn(3, 16), torch.randn(0, 16), torch.randn(5, 16)]
     targets = [torch.tensor(ids) for ids in ([4, 5, 6], [7], [8, 9])]
-    found = prompt.states(vectors, targets, llm).split([3, 1, 2])
+    rows = [prompt.fill(v, ids, llm) for v, ids in zip(vectors, targets, strict=True)]
+    found = predicting_states(rows, llm).split([3, 1, 2])
     for vector, ids, states in zip(vectors, targets, found, strict=True):
         parts = [llm.embed(prompt.before), vector, llm.embed(prompt.after), llm.embed(ids)]
         whole = llm.model.model(inputs_embeds=torch.cat(parts)[None]).last_hidden_state[0]
         torch.testing.assert_close(states, whole[-len(ids) - 1 : -1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("start", "before"), [(True, ""), (False, ""), (False, "ab")])
+def test_continuation_is_predicted_from_the_vectors_before(llm, start, before):
+    prompt = Prompt(make_tokenizer(start), f"{before}<speech>")
+    vectors, ids = torch.randn(4, 16), torch.tensor([4, 5, 6, 7])
+    row = prompt.fill(vectors, ids, llm)
+    whole = torch.cat([llm.embed(prompt.before), vectors])
+    states = llm.hidden([whole])[0][:-1]
+    first = 0 if start or before else 1  # with nothing before it there is no state to predict from
+    torch.testing.assert_close(row.targets, ids[first:])
+    expected = states[len(whole) - 1 - len(ids[first:]) :]
+    torch.testing.assert_close(predicting_states([row], llm), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_text_alone(llm):
+    ids = torch.tensor([4, 5, 6])
+    row = text_row(ids, llm)
+    states = llm.model.model(input_ids=ids[None]).last_hidden_state[0, :-1]
+    torch.testing.assert_close(predicting_states([row], llm), states, rtol=1e-4, atol=1e-5)
+    assert row.targets.tolist() == [5, 6]
 
 
 def test_prompt_of_the_real_model(installed_model):

@@ -6,7 +6,8 @@ from tiny_causal_lm import make_tokenizer
 from torch.nn.functional import cross_entropy, kl_div
 
 from espnet_ssr.connector import AbsConnector, ConnectorOutput, MeanConnector
-from espnet_ssr.llm.load import load_frozen_llm
+from espnet_ssr.llm.load import load_language_model, load_llm
+from espnet_ssr.llm.lora import LoraLanguageModel
 from espnet_ssr.llm.prompt import Prompt
 from espnet_ssr.model.lm import SSRLMModel
 
@@ -49,9 +50,17 @@ def batch():
 
 def make_model(causal_lm, connector=None, end="\n", llm_conf=None, **options):
     torch.manual_seed(0)
-    llm = load_frozen_llm(causal_lm, **llm_conf or {})
-    prompt = Prompt(make_tokenizer(start=True), "a", "bc", end)
-    return SSRLMModel(connector or Pairs(), llm, prompt, encoder=None, frame_rate=50.0, **options)
+    llm = load_language_model(causal_lm, **llm_conf or {})
+    prompts = {"transcribe": Prompt(make_tokenizer(start=True), f"a<speech>bc<text>{end}")}
+    return SSRLMModel(
+        connector or Pairs(),
+        llm,
+        prompts,
+        {"transcribe": 1.0},
+        encoder=None,
+        frame_rate=50.0,
+        **options,
+    )
 
 
 def one(batch, i):
@@ -67,7 +76,7 @@ def one(batch, i):
 
 def logits_by_hand(model, vectors, ids):
     """Of the tokens after vectors, straight from transformers."""
-    prompt = model.prompt
+    prompt = model.prompts["transcribe"]
     parts = [model.llm.embed(prompt.before), vectors, model.llm.embed(prompt.after)]
     inputs = torch.cat([*parts, model.llm.embed(ids)])[None]
     return model.llm.model(inputs_embeds=inputs).logits[0, -len(ids) - 1 : -1]
@@ -76,11 +85,11 @@ def logits_by_hand(model, vectors, ids):
 @pytest.mark.parametrize("end", ["", "\n"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "kl"])
 def test_loss_is_the_formula_and_padding_is_not_seen(causal_lm, batch, loss, end):
-    model = make_model(causal_lm, end=end, loss=loss).eval()
+    model = make_model(causal_lm, end=end, losses={loss: 1.0}).eval()
     found, stats, weight = model(utt_id=["a", "b", "c"], **batch)
     nats, divergence = [], []
     for i, text in enumerate(TOKENS):
-        ids = torch.tensor([*text, *model.prompt.end])
+        ids = torch.tensor([*text, *model.prompts["transcribe"].end])
         vectors = model.connect_one(one(batch, i)["feats"][0])
         logits = logits_by_hand(model, vectors, ids)
         wanted = logits_by_hand(model, model.llm.embed(text), ids)
@@ -92,8 +101,10 @@ def test_loss_is_the_formula_and_padding_is_not_seen(causal_lm, batch, loss, end
     expected = torch.cat(nats if loss == "cross_entropy" else divergence).mean() + own
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(stats["nats"], torch.cat(nats).mean(), rtol=1e-4, atol=1e-4)
-    assert weight == sum(map(len, TOKENS)) + len(TOKENS) * len(model.prompt.end)
-    assert set(stats) == {"loss", "nats", "token_accuracy", "size"} | {"kl"} & {loss}
+    assert weight == sum(map(len, TOKENS)) + len(TOKENS) * len(model.prompts["transcribe"].end)
+    assert set(stats) == {"loss", "nats", "nats_transcribe", "token_accuracy", "size"} | {"kl"} & {
+        loss
+    }
     assert all(value.shape == () and not value.requires_grad for value in stats.values())
 
 
@@ -130,12 +141,6 @@ def test_the_llm_gets_no_gradient_and_is_in_no_checkpoint(causal_lm, batch):
     model(**batch)[0].backward()
     assert all(p.grad is None for p in model.llm.parameters())
     assert set(model.state_dict()) == {"connector.output.weight", "connector.output.bias"}
-    connector = Pairs().requires_grad_(False)
-    with pytest.raises(ValueError, match="Pairs has no trainable parameters"):
-        make_model(causal_lm, connector)
-    llm = load_frozen_llm(causal_lm).requires_grad_(True)
-    with pytest.raises(ValueError, match="the LLM has trainable parameters"):
-        SSRLMModel(Pairs(), llm, model.prompt, encoder=None, frame_rate=50.0)
 
 
 def test_utterances_without_vectors(causal_lm, batch):
@@ -166,8 +171,8 @@ def test_segments_reach_connectors_that_need_them(causal_lm, batch):
 
 
 def test_unknown_loss_is_refused(causal_lm):
-    with pytest.raises(ValueError, match="loss: unknown 'mse'; there are cross_entropy, kl"):
-        make_model(causal_lm, loss="mse")
+    with pytest.raises(ValueError, match=r"losses: unknown \['mse'\]; there are cross_entropy, kl"):
+        make_model(causal_lm, losses={"mse": 1.0})
 
 
 def test_starts_around_the_mean_embedding_and_learns(causal_lm, batch):
@@ -181,3 +186,157 @@ def test_starts_around_the_mean_embedding_and_learns(causal_lm, batch):
         model(**batch)[0].backward()
         optimizer.step()
     assert model(**batch)[1]["nats"] < 0.6 * first
+
+
+class Tokens(AbsConnector):
+    """A vector a token, from the first frames; distillable."""
+
+    needs_segmentation = False
+
+    def __init__(self):
+        super().__init__()
+        self.output = torch.nn.Linear(SIZE, WIDTH)
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        lengths = torch.tensor([len(ids) for ids in TOKENS])
+        feats = feats[:, : int(lengths.max())]
+        return ConnectorOutput(self.dropout(self.output(feats)), lengths)
+
+
+BOTH = {
+    "continue": Prompt(make_tokenizer(start=True), "<speech>"),
+    "transcribe": Prompt(make_tokenizer(start=True), "a<speech>bc<text>\n"),
+}
+
+
+def make_whole(causal_lm, llm=None, **options):
+    """A model of two tasks."""
+    torch.manual_seed(0)
+    llm = llm or load_language_model(causal_lm)
+    options = {"tasks": {"continue": 1.0, "transcribe": 2.0}, **options}
+    return SSRLMModel(Tokens(), llm, BOTH, encoder=None, frame_rate=50.0, **options)
+
+
+def test_tasks_are_drawn_in_training_and_all_done_in_validation(causal_lm, batch):
+    model = make_whole(causal_lm)
+    _, stats, weight = model.eval()(**batch)
+    tokens = sum(map(len, TOKENS))
+    assert weight == tokens + (tokens + len(TOKENS))
+    nats = [stats["nats_continue"] * tokens, stats["nats_transcribe"] * (tokens + len(TOKENS))]
+    torch.testing.assert_close(stats["nats"], sum(nats) / weight)
+    model.train()
+    torch.manual_seed(0)
+    # The ends tell how often the transcript was written.
+    ends = [int(model(**batch)[2]) - tokens for _ in range(30)]
+    assert len(set(ends)) > 1
+    assert sum(ends) / 90 == pytest.approx(2 / 3, abs=0.15)
+
+
+def test_only_vectors_of_tokens_can_be_continued(causal_lm):
+    llm = load_language_model(causal_lm)
+    with pytest.raises(ValueError, match="tasks: continue: Pairs gives no vector for each token"):
+        SSRLMModel(Pairs(), llm, BOTH, {"continue": 1.0}, encoder=None, frame_rate=50.0)
+    with pytest.raises(ValueError, match="no prompt 'sing'; there are continue, transcribe"):
+        make_whole(causal_lm, tasks={"sing": 1.0})
+    with pytest.raises(ValueError, match="tasks: give at least one"):
+        make_whole(causal_lm, tasks={})
+
+
+def test_replayed_text_is_part_of_the_mean(causal_lm, batch):
+    model = make_whole(causal_lm).eval()
+    speech, _, count = model(**batch)
+    texts = [[], [7, 8, 9, 60], [3]]
+    replay = {
+        "replay_id": pad([torch.tensor(ids, dtype=torch.long) for ids in texts]),
+        "replay_id_lengths": torch.tensor([len(ids) for ids in texts]),
+    }
+    found, stats, weight = model(**batch, **replay)
+    logits = model.llm.model(input_ids=torch.tensor(texts[1:2])).logits[0, :-1]
+    text = cross_entropy(logits, torch.tensor(texts[1][1:]), reduction="sum")
+    assert weight == count + 3
+    torch.testing.assert_close(found, (speech * count + text) / weight, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(stats["replay_loss"], text / weight, rtol=1e-4, atol=1e-4)
+    nothing = {**replay, "replay_id_lengths": torch.tensor([0, 0, 1])}
+    torch.testing.assert_close(model(**batch, **nothing)[0], speech)
+
+
+@pytest.mark.parametrize("finetune", ["lora", "vanilla"])
+def test_the_teacher_is_the_llm_before_training(causal_lm, batch, finetune):
+    teacher = load_language_model(causal_lm) if finetune == "vanilla" else None
+    if finetune == "lora":
+        llm = LoraLanguageModel(load_llm(causal_lm), rank=2)
+    else:
+        llm = load_language_model(causal_lm).requires_grad_(True)
+    losses = {"losses": {"kl": 1.0}, "replay_losses": {"kl": 1.0}}
+    model = make_whole(causal_lm, llm, teacher=teacher, **losses).eval()
+    replay = {"replay_id": batch["token_id"], "replay_id_lengths": batch["token_id_lengths"]}
+    with torch.no_grad():
+        before = model(**batch, **replay)[1]
+        for parameter in llm.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    assert before["replay_loss"].abs() < 1e-5  # on text it is its own teacher
+    loss, stats, weight = model(**batch, **replay)
+    assert stats["replay_loss"] > 0.01
+    original = load_language_model(causal_lm)
+    expected = 0.0
+    vectors = [
+        model.connector.output(f)[: len(t)] for f, t in zip(batch["feats"], TOKENS, strict=True)
+    ]
+    for prompt in BOTH.values():
+        for vector, text in zip(vectors, TOKENS, strict=True):
+            ids = torch.tensor(text)
+            row = prompt.fill(vector, ids, llm)
+            wanted = prompt.fill(original.embed(ids), ids, original)
+            found = llm.logits(llm.hidden([row.inputs])[0]).log_softmax(-1)[-len(row.targets) :]
+            teach = original.logits(original.hidden([wanted.inputs])[0]).softmax(-1)
+            teach = teach[-len(row.targets) :]
+            expected += kl_div(found, teach, reduction="sum")
+    torch.testing.assert_close(
+        (loss - stats["replay_loss"]) * weight, expected, rtol=1e-3, atol=1e-3
+    )
+    loss.backward()
+    assert all(p.grad is not None for p in llm.parameters() if p.requires_grad)
+    names = set(model.state_dict())
+    assert not any(name.startswith("teacher") for name in names)
+    if finetune == "lora":
+        assert all("lora_" in name for name in names if name.startswith("llm."))
+
+
+def test_a_frozen_connector_stays_as_it_is_and_in_checkpoints(causal_lm, batch):
+    llm = load_language_model(causal_lm).requires_grad_(True)
+    model = make_whole(causal_lm, llm)
+    model.freeze_connector()
+    model.train()
+    assert model.llm.training
+    assert not model.connector.dropout.training
+    model(**batch)[0].backward()
+    assert model.connector.output.weight.grad is None
+    assert {"connector.output.weight", "connector.output.bias"} <= set(model.state_dict())
+    other = make_whole(causal_lm, load_language_model(causal_lm).requires_grad_(True))
+    other.freeze_connector()
+    torch.nn.init.zeros_(other.connector.output.weight)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other.connector.output.weight, model.connector.output.weight)
+
+
+def test_utterances_whose_loss_is_not_finite_are_named(causal_lm, batch, caplog):
+    model = make_whole(causal_lm)
+    batch["feats"][1] = float("nan")
+    loss, *_ = model(utt_id=["a", "b", "c"], **batch)
+    assert not loss.isfinite()
+    assert "the loss is not finite for b" in caplog.text
+
+
+def test_autocast(causal_lm, batch):
+    torch.manual_seed(0)
+    plain = make_whole(causal_lm).eval()(**batch)[0]
+    model = make_whole(causal_lm, autocast="bfloat16").eval()
+    half = model(**batch)[0]
+    assert not torch.equal(half, plain)
+    torch.testing.assert_close(half, plain, rtol=0.02, atol=0.02)
+    half.backward()
+    assert model.connector.output.weight.grad.dtype == torch.float32
+    with pytest.raises(ValueError, match="autocast: bfloat16 or nothing, not 'float16'"):
+        make_whole(causal_lm, autocast="float16")

@@ -16,7 +16,7 @@ from espnet_ssr.align.labels import CharLabels
 from espnet_ssr.align.trained import build_network
 from espnet_ssr.datadir import write_keyed
 from espnet_ssr.task.distill import SSRDistillTask
-from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.task.lm import SSRLMTask, complete_options
 
 RECIPES = Path(__file__).resolve().parents[2] / "egs2"
 CONFIGS = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/lm_*.yaml"))
@@ -24,7 +24,10 @@ SMALL = ["--connector", "mean", "--connector_conf", "hidden_size=8", "--input_si
 
 
 def parse(llm, *options, task=SSRLMTask):
-    return task.get_parser().parse_args(["--output_dir", "exp", "--llm", llm, *options])
+    args = task.get_parser().parse_args(["--output_dir", "exp", "--llm", llm, *options])
+    if task is SSRLMTask:
+        complete_options(args)
+    return args
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +71,34 @@ def test_training_configuration_builds_a_model(config, causal_lm, aligner):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("llm_conf", "unknown option hiden_size; load_frozen_llm takes dtype"),
-        ("prompt_conf", "unknown option hiden_size; Prompt takes before, after, end"),
-        ("model_conf", "unknown option hiden_size; SSRLMModel takes loss"),
+        ("llm_conf", "unknown option hiden_size; load_language_model takes dtype"),
+        ("lora_conf", "unknown option hiden_size; LoraLanguageModel takes rank"),
+        ("model_conf", "unknown option hiden_size; SSRLMModel takes losses"),
         ("connector_conf", "unknown option hiden_size; MeanConnector takes"),
     ],
 )
 def test_unknown_key_is_refused_by_name(causal_lm, option, message):
     with pytest.raises(ValueError, match=f"{option}: {message}"):
-        SSRLMTask.build_model(parse(causal_lm, *SMALL, f"--{option}", "hiden_size=8"))
+        finetune = ["--finetune", "lora"] * (option == "lora_conf")
+        SSRLMTask.build_model(parse(causal_lm, *SMALL, *finetune, f"--{option}", "hiden_size=8"))
 
 
 def test_options_arrive_and_parameters_are_counted(causal_lm, caplog):
     options = [
         "--llm_conf",
         "dtype=bfloat16",
-        "--prompt_conf",
-        "after=x",
+        "--tasks",
+        "repeat=1",
+        "--prompts",
+        "repeat=a<speech>x<text>",
         "--model_conf",
-        "loss=kl",
+        'losses={"kl":1}',
     ]
     with caplog.at_level(logging.INFO):
         model = SSRLMTask.build_model(parse(causal_lm, *SMALL, *options))
     assert model.llm.dtype == torch.bfloat16
-    assert model.prompt.tokenizer.decode(model.prompt.after) == "x"
-    assert model.loss == "kl"
+    assert model.prompts["repeat"].template == "a<speech>x<text>"
+    assert model.losses == {"kl": 1}
     trainable = sum(p.numel() for p in model.connector.parameters())
     frozen = sum(p.numel() for p in model.llm.parameters())
     assert f"{trainable} trainable parameters, {frozen} frozen ones" in caplog.text
