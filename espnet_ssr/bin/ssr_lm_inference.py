@@ -18,17 +18,18 @@ def main() -> None:
     from espnet_ssr.evaluate.transcript import evaluate_transcripts, hear, load_reader
     from espnet_ssr.task.lm import SSRLMTask
 
-    model, llm, prompt, train_args = load_reader(args.train_config, args.model_file, args.device)
-    loader = SSRLMTask.build_test_iterator(train_args, args.seg_dir, args.feats_scp, args.wav_scp)
+    reader = load_reader(args.train_config, args.model_file, args.device)
+    loader = SSRLMTask.build_test_iterator(reader.args, args.seg_dir, args.feats_scp, args.wav_scp)
     references = read_token_ids(args.reference)
     with torch.inference_mode():
-        heard = hear(model, loader, references)
-        result = evaluate_transcripts(heard, llm, prompt, args.output_dir, args.seed)
-    result["parameters"] = sum(p.numel() for p in model.connector.parameters() if p.requires_grad)
+        heard = hear(reader.model, loader, references)
+        result = evaluate_transcripts(heard, reader, args.output_dir, args.seed)
+    result["parameters"] = reader.model.count_connector()
     result["missing"] = len(references) - len(heard)
     write_result(args.output_dir, result)
-    for name, row in result["llm"].items():
-        print(f"{name}: {', '.join(f'{k} {v:.3f}' for k, v in row.items())}")
+    for kind in ("llm", "continuation"):
+        for name, row in result.get(kind, {}).items():
+            print(f"{kind}, {name}: {', '.join(f'{k} {v:.3f}' for k, v in row.items())}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@ it writes down after them."""
 
 from __future__ import annotations
 
+import math
 import re
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import yaml
@@ -20,7 +22,7 @@ from espnet_ssr.evaluate.embedding import error_rates
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.load import load_language_model
-from espnet_ssr.llm.prompt import Prompt, predicting_states, stop_tokens
+from espnet_ssr.llm.prompt import PROMPTS, Prompt, predicting_states, stop_tokens
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.progress import Progress
@@ -44,22 +46,45 @@ Tensors = dict[str, torch.Tensor]
 """By utterance."""
 
 
-def load_reader(
-    config_file: Path | None, model_file: Path, device: str
-) -> tuple[SpeechModel, LanguageModel, Prompt, Namespace]:
-    """A trained connector's model, the LLM to read its vectors, the prompt, the training's options.
+class Reader(NamedTuple):
+    """A trained connector and the LLM that reads its vectors.
 
-    A connector that was distilled gets the LLM whose embeddings it learned. The prompt is the one
-    of the training that has a transcript, or the default one.
+    Attributes:
+        model: has the connector.
+        llm: maybe ``model.llm``.
+        prompt: after which the LLM writes down what it heard.
+        continuation: in which it goes on after a vector for each token; None: the connector has no
+            such vectors.
+        args: of the training.
+    """
+
+    model: SpeechModel
+    llm: LanguageModel
+    prompt: Prompt
+    continuation: Prompt | None
+    args: Namespace
+
+
+def load_reader(config_file: Path | None, model_file: Path, device: str) -> Reader:
+    """A trained model for inference.
+
+    A connector that was distilled gets the LLM whose embeddings it learned. The prompts are the
+    first ones of the training, or the default ones.
     """
     config_file = config_file or model_file.parent / "config.yaml"
     # The option that only one of the tasks has.
     if "llm_conf" in yaml.safe_load(config_file.read_text(encoding="utf-8")):
         model, args = SSRLMTask.build_model_from_file(config_file, model_file, device)
-        writing = [prompt for prompt in model.prompts.values() if prompt.writes]
-        return model, model.llm, (writing or [Prompt(load_tokenizer(args.llm))])[0], args
-    model, args = SSRDistillTask.build_model_from_file(config_file, model_file, device)
-    return model, load_language_model(args.llm).to(device), Prompt(load_tokenizer(args.llm)), args
+        llm, prompts = model.llm, list(model.prompts.values())
+    else:
+        model, args = SSRDistillTask.build_model_from_file(config_file, model_file, device)
+        llm, prompts = load_language_model(args.llm).to(device), []
+    tokenizer = load_tokenizer(args.llm)
+    prompts += [Prompt(tokenizer, PROMPTS[task]) for task in ("transcribe", "continue")]
+    writing, continuing = (next(p for p in prompts if p.writes is w) for w in (True, False))
+    # Without segments it decides by itself how many vectors there are.
+    aligned = model.connector.token_aligned and model.connector.needs_segmentation
+    return Reader(model, llm, writing, continuing if aligned else None, args)
 
 
 def hear(
@@ -100,7 +125,7 @@ def hear(
 
 
 def evaluate_transcripts(
-    heard: dict[str, Heard], llm: LanguageModel, prompt: Prompt, output_dir: Path, seed: int = 0
+    heard: dict[str, Heard], reader: Reader, output_dir: Path, seed: int = 0
 ) -> dict:
     """Score vectors through the LLM, beside a topline and controls; write ``text``, what it wrote
     down after them.
@@ -111,12 +136,17 @@ def evaluate_transcripts(
     share of tokens that are the likeliest after the true ones before them. What the LLM writes
     down by itself gives ``wer`` and ``cer`` of the first two, regardless of case and punctuation.
 
+    Where there is a vector for each token, also ``continuation`` of the first two rows: how well
+    each token is predicted from the vectors, or the embeddings, of those before it. The difference
+    is the gap between speech and text.
+
     Args:
         seed: of who the other utterance is.
 
     Returns:
-        the rows as ``llm``, and sizes of the set.
+        the rows as ``llm``, ``continuation``, and sizes of the set.
     """
+    llm, prompt = reader.llm, reader.prompt
     vectors = {u: h.vectors for u, h in heard.items()}
     targets = {u: h.token_id for u, h in heard.items()}
     rows = {
@@ -134,22 +164,33 @@ def evaluate_transcripts(
         figures[name] |= error_rates(references, [plain(texts[u]) for u in heard])
     output_dir.mkdir(parents=True, exist_ok=True)
     write_keyed(output_dir / "text", {u: written["connector"][u] for u in heard})
-    return {"llm": figures, **rates(heard)}
+    result = {"llm": figures}
+    if reader.continuation is not None:
+        result["continuation"] = {
+            name: score(rows[name], targets, llm, reader.continuation)
+            for name in ("connector", "text")
+        }
+    return {**result, **rates(heard)}
 
 
 def score(
     vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt
 ) -> dict[str, float]:
-    """``nats_per_token`` and ``token_accuracy`` of targets ``(M,)`` after vectors."""
+    """``nats_per_token``, ``perplexity`` and ``token_accuracy`` of what a prompt predicts, its end
+    left out."""
     nats, correct, tokens = 0.0, 0.0, 0
     for batch in _batches(vectors, targets, prompt, "likelihood"):
-        ids = [targets[u] for u in batch]
         rows = [prompt.fill(vectors[u], targets[u], llm, end=False) for u in batch]
-        scores = score_tokens(llm.logits, predicting_states(rows, llm), torch.cat(ids))
+        ids = torch.cat([row.targets for row in rows])
+        if not len(ids):
+            continue
+        scores = score_tokens(llm.logits, predicting_states(rows, llm), ids)
         nats += scores.nats.sum().item()
         correct += scores.correct.sum().item()
         tokens += len(scores.nats)
-    return {"nats_per_token": nats / tokens, "token_accuracy": correct / tokens}
+    mean = nats / max(tokens, 1)
+    accuracy = correct / max(tokens, 1)
+    return {"nats_per_token": mean, "perplexity": math.exp(mean), "token_accuracy": accuracy}
 
 
 def transcribe(

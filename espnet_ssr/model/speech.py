@@ -42,6 +42,14 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
         self.kept = frozenset(f"connector.{name}" for name in trained)
         self.connector.requires_grad_(False)
 
+    def count_connector(self) -> int:
+        """Parameters of the connector that are trained, or were before it was frozen."""
+        return sum(
+            parameter.numel()
+            for name, parameter in self.connector.named_parameters()
+            if parameter.requires_grad or f"connector.{name}" in self.kept
+        )
+
     def train(self, mode: bool = True) -> SpeechModel:
         """Set the mode of everything but a frozen connector."""
         super().train(mode)

@@ -15,6 +15,7 @@ from espnet_ssr.bin import ssr_lm_inference
 from espnet_ssr.datadir import read_keyed, write_keyed
 from espnet_ssr.evaluate.transcript import (
     Heard,
+    Reader,
     another,
     evaluate_transcripts,
     hear,
@@ -66,6 +67,7 @@ def test_scores_are_means_over_tokens(llm, prompt, vectors, targets):
     assert score(vectors, targets, llm, prompt) == pytest.approx(
         {
             "nats_per_token": torch.cat(nats).mean().item(),
+            "perplexity": torch.cat(nats).mean().exp().item(),
             "token_accuracy": torch.cat(correct).mean().item(),
         },
         rel=1e-4,
@@ -113,19 +115,32 @@ def test_plain():
 def test_rows(llm, prompt, targets, tmp_path):
     # The vectors are the embeddings of the text, so that the first two rows are the same.
     heard = {u: Heard(llm.embed(ids), ids, 2.0) for u, ids in targets.items()}
-    result = evaluate_transcripts(heard, llm, prompt, tmp_path / "out")
+    continuation = Prompt(prompt.tokenizer, "<speech>")
+    reader = Reader(None, llm, prompt, continuation, None)
+    result = evaluate_transcripts(heard, reader, tmp_path / "out")
+    going_on = result.pop("continuation")
+    assert going_on["connector"] == going_on["text"]
+    nats = []
+    for ids in targets.values():
+        whole = torch.cat([torch.tensor(continuation.before), ids])
+        logits = llm.model(input_ids=whole[None]).logits[0, :-1]
+        nats.append(cross_entropy(logits[-len(ids) :], ids, reduction="none"))
+    expected = torch.cat(nats).mean().item()
+    assert going_on["text"]["nats_per_token"] == pytest.approx(expected, rel=1e-4)
     rows = result.pop("llm")
     assert set(rows) == {"connector", "text", "other utterance", "nothing"}
     assert rows["connector"] == rows["text"]
-    assert set(rows["text"]) == {"nats_per_token", "token_accuracy", "wer", "cer"}
-    assert set(rows["nothing"]) == {"nats_per_token", "token_accuracy"}
+    assert set(rows["text"]) == {"nats_per_token", "perplexity", "token_accuracy", "wer", "cer"}
+    assert set(rows["nothing"]) == {"nats_per_token", "perplexity", "token_accuracy"}
     assert len({row["nats_per_token"] for row in rows.values()}) == 3
     tokens = sum(map(len, TEXTS.values()))
     expected = {"utterances": 3, "tokens": tokens, "seconds": 6.0, "vectors_per_second": tokens / 6}
     assert result == pytest.approx(expected)
     assert list(read_keyed(tmp_path / "out" / "text")) == list(TEXTS)
     (alone,) = [{"a": heard["a"]}]
-    assert "other utterance" not in evaluate_transcripts(alone, llm, prompt, tmp_path)["llm"]
+    result = evaluate_transcripts(alone, reader._replace(continuation=None), tmp_path)
+    assert "other utterance" not in result["llm"]
+    assert "continuation" not in result
 
 
 @pytest.fixture
@@ -172,7 +187,8 @@ def test_command(task, causal_lm, data, tmp_path, monkeypatch, capsys):
     assert (result["utterances"], result["missing"]) == (2, 1)
     assert result["parameters"] == sum(p.numel() for p in model.connector.parameters())
     assert set(read_keyed(tmp_path / "out" / "text")) == {"b", "c"}
-    assert "other utterance: nats_per_token" in capsys.readouterr().out
+    assert "continuation" in result
+    assert "llm, other utterance: nats_per_token" in capsys.readouterr().out
 
 
 def test_nothing_to_score_is_an_error(causal_lm):
