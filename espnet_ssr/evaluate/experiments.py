@@ -10,10 +10,10 @@ import yaml
 
 from espnet_ssr.environment import read_environment
 
-TRAINED = {"distill": "distilled", "lm": "through the LLM"}
+TRAINED = {"distill": "distilled", "lm": "through the LLM", "finetune": "fine-tuned"}
 """Prefix of an experiment's folder -> how the connector was trained."""
 
-SUFFIXES = ("_textless", "_llm")
+SUFFIXES = ("_textless", "_llm", "_retention")
 """Of folders of results: one for each way of using the same inference config."""
 
 
@@ -28,8 +28,8 @@ class Experiment:
         test_set: the set's name.
         config: of the training.
         result: content of a ``result.json``, with the key ``figures`` (its vectors against tokens
-            one by one), ``textless`` (vectors whose number need not be right), both, or ``llm`` (in
-            front of the LLM).
+            one by one), ``textless`` (vectors whose number need not be right), both, ``llm`` (in
+            front of the LLM) or ``retention`` (text without speech, before and after fine-tuning).
         commit: of the code that trained it.
     """
 
@@ -43,7 +43,7 @@ class Experiment:
 
 
 def collect(expdir: Path) -> list[Experiment]:
-    """The results of all experiments ``expdir/{distill,lm}_*``, by folder.
+    """The results of all experiments ``expdir/{distill,lm,finetune}_*``, by folder.
 
     Raises:
         FileNotFoundError: there is none.

@@ -30,14 +30,16 @@ TEXTLESS_COLUMNS = {
     "cer": "CER",
 }
 LLM_COLUMNS = {
-    ("connector", "nats_per_token"): "nats a token: vectors",
-    ("text", "nats_per_token"): "text",
-    ("other utterance", "nats_per_token"): "other utterance",
-    ("nothing", "nats_per_token"): "nothing",
-    ("connector", "token_accuracy"): "accuracy",
-    ("connector", "wer"): "WER",
-    ("connector", "cer"): "CER",
-    ("text", "wer"): "WER of the text",
+    ("llm", "connector", "nats_per_token"): "nats a token: vectors",
+    ("llm", "text", "nats_per_token"): "text",
+    ("llm", "other utterance", "nats_per_token"): "other utterance",
+    ("llm", "nothing", "nats_per_token"): "nothing",
+    ("llm", "connector", "token_accuracy"): "accuracy",
+    ("llm", "connector", "wer"): "WER",
+    ("llm", "connector", "cer"): "CER",
+    ("llm", "text", "wer"): "WER of the text",
+    ("continuation", "connector", "nats_per_token"): "going on: vectors",
+    ("continuation", "text", "nats_per_token"): "going on: text",
 }
 PLOTTED = ("cosine", "centred_cosine", "token_accuracy")
 CONTROL = "shuffled segments"
@@ -62,8 +64,9 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
 
 def _describe_set(test_set: str, experiments: list[Experiment], folder: Path) -> list[str]:
     """Sections of one test set: a table each of the kinds of results that there are."""
-    forced, textless, llm = (
-        [e for e in experiments if kind in e.result] for kind in ("figures", "textless", "llm")
+    forced, textless, llm, retention = (
+        [e for e in experiments if kind in e.result]
+        for kind in ("figures", "textless", "llm", "retention")
     )
     sections = []
     if forced:
@@ -75,6 +78,8 @@ def _describe_set(test_set: str, experiments: list[Experiment], folder: Path) ->
         sections.append(_textless_table(textless, forced))
     if llm:
         sections += [f"### {test_set}, in front of the LLM\n", _llm_table(llm)]
+    if retention:
+        sections += [f"### {test_set}, without speech\n", _retention_table(retention)]
     return sections
 
 
@@ -122,10 +127,37 @@ def _llm_table(experiments: list[Experiment]) -> str:
     for e in experiments:
         size, seed = millions(e.result["parameters"]), str(e.config["seed"])
         rate = number(e.result["vectors_per_second"], 2)
-        figures = {(row, key): e.result["llm"].get(row, {}).get(key) for row, key in LLM_COLUMNS}
+        figures = {
+            (kind, row, key): e.result.get(kind, {}).get(row, {}).get(key)
+            for kind, row, key in LLM_COLUMNS
+        }
         cells = _cells(figures, LLM_COLUMNS)
         rows.append([f"**{e.name}**", e.trained, e.commit, size, seed, rate, *cells])
     return table([*header, *LLM_COLUMNS.values()], rows, text_columns=5)
+
+
+def _retention_table(experiments: list[Experiment]) -> str:
+    """Text ability of each fine-tuned LLM under that of the original."""
+    header = ["model", "trained by", "seed", "perplexity", "change", "BLiMP", "change", "interval"]
+    rows = {}
+    for e in experiments:
+        before, after, change = (e.result["retention"][k] for k in ("before", "after", "change"))
+        ends = change.get("blimp_interval", (None, None))
+        rows.setdefault("original", ["original LLM", "", "", *_text_ability(before), ""])
+        rows[e.name] = [
+            *(f"**{e.name}**", e.commit, str(e.config["seed"])),
+            *_text_ability(after, change),
+            " to ".join(percent(end) for end in ends),
+        ]
+    return table(header, list(rows.values()), text_columns=3)
+
+
+def _text_ability(figures: dict, change: dict | None = None) -> list[str]:
+    """Perplexity, its change, accuracy on BLiMP, its change; in per cent but for the first."""
+    change = change or {}
+    perplexity = number(figures.get("perplexity"), 2)
+    shares = change.get("perplexity"), figures.get("blimp"), change.get("blimp")
+    return [perplexity, *map(percent, shares)]
 
 
 def _cells(figures: dict, columns: dict = COLUMNS) -> list[str]:

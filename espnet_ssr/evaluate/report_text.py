@@ -27,7 +27,7 @@ TEXTLESS = """\
 """
 
 LLM = """\
-- **nats a token**: minus the mean log-likelihood that the frozen LLM gives the transcript's tokens
+- **nats a token**: minus the mean log-likelihood that the LLM gives the transcript's tokens
   after what it was given: the connector's vectors; the embeddings of the text itself (topline); the
   vectors of another utterance (control); nothing (control). Fewer is better; what *other utterance*
   gains over *nothing* is not to be credited to hearing words.
@@ -35,9 +35,17 @@ LLM = """\
 - *WER*, *CER*: of what the LLM writes after the vectors, in per cent, regardless of case and
   punctuation; *WER of the text*: after the embeddings of the text. Where that is bad the LLM cannot
   repeat what it reads, and the first says nothing about the connector.
+- *going on*: nats a token if each is predicted from the vectors, or from the embeddings, of those
+  before it alone. The difference is the gap between speech and text.
 """
 
-KINDS = {"figures": FIDELITY, "textless": TEXTLESS, "llm": LLM}
+RETENTION = """\
+- **perplexity** of a held-out text and accuracy on **BLiMP** (pairs of sentences of which the
+  grammatical one should be the likelier; mean over paradigms, per cent), without any speech.
+  *change*: of perplexity relative, of accuracy in points; *interval*: 95 %, paired bootstrap.
+"""
+
+KINDS = {"figures": FIDELITY, "textless": TEXTLESS, "llm": LLM, "retention": RETENTION}
 """Kind of results, a key of ``result.json`` -> what its figures mean."""
 
 

@@ -195,20 +195,26 @@ def llm_result(nats):
 
 def test_models_in_front_of_the_llm(expdir, tmp_path):
     add_result(expdir / "lm_stack", "decode_llm", llm_result(2.0))
-    add_result(expdir / "distill_mean", "decode_llm", llm_result(3.0))
+    continuation = {"connector": llm_figures(6.0), "text": llm_figures(5.5)}
+    mean = {**llm_result(3.0), "continuation": continuation}
+    add_result(expdir / "distill_mean", "decode_llm", mean)
+    add_result(expdir / "finetune_lora", "decode_llm", mean)
     write_results(expdir, tmp_path / "RESULTS.md", "")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     forced, llm = text.split("### test, in front of the LLM")
     assert "stack" not in forced
-    header, _, mean, stack = table_rows(llm)
+    header, _, mean, stack, lora = table_rows(llm)
     assert header[-len(LLM_COLUMNS) :] == list(LLM_COLUMNS.values())
     nats = ["0.125", "4.000", "5.000"]
     commit, size = "0.1.0 (commit abc)", ["4.00 M", "0", "12.50"]
     assert mean == [
-        "**mean**", "distilled", commit, *size, "3.000", *nats, "0.500", "25.0", "-", "12.5"
+        "**mean**", "distilled", commit, *size, "3.000", *nats, "0.500", "25.0", "-", "12.5",
+        "6.000", "5.500",
     ]  # fmt: skip
     assert stack[:3] == ["**stack**", "through the LLM", "unknown"]
     assert stack[6] == "2.000"
+    assert stack[-2:] == ["-", "-"]
+    assert lora[:2] == ["**lora**", "fine-tuned"]
     assert all(name.lower() in llm.split("## What")[1].lower() for name in ("nats a token", "WER"))
 
 
@@ -219,3 +225,21 @@ def test_only_models_trained_through_the_llm(tmp_path):
     assert len(table_rows(text)) == 3
     assert "token accuracy" not in text  # nor are figures explained that are not there
     assert not (tmp_path / "images").exists()
+
+
+def test_text_ability_before_and_after(tmp_path):
+    before, after = {"perplexity": 60.0, "blimp": 0.75}, {"perplexity": 63.0, "blimp": 0.745}
+    change = {"perplexity": 0.05, "blimp": -0.005, "blimp_interval": [-0.02, 0.01]}
+    whole = {"retention": {"before": before, "after": after, "change": change}}
+    add_result(tmp_path / "exp" / "finetune_kd", "decode_retention", whole, "text")
+    text_only = {"before": {"perplexity": 60.0}, "after": {"perplexity": 61.2}}
+    text_only = {"retention": {**text_only, "change": {"perplexity": 0.02}}}
+    add_result(tmp_path / "exp" / "finetune_lora", "decode_retention", text_only, "text")
+    write_results(tmp_path / "exp", tmp_path / "RESULTS.md", "")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    _, _, original, kd, lora = table_rows(text)
+    assert original[:2] + original[3:5] == ["original LLM", "", "60.00", "-"]
+    assert original[5] == "75.0"
+    assert kd[0] == "**kd**"
+    assert kd[3:] == ["63.00", "5.0", "74.5", "-0.5", "-2.0 to 1.0"]
+    assert lora[3:] == ["61.20", "2.0", "-", "-", "- to -"]

@@ -1,4 +1,4 @@
-"""Connectors that need no segments, distilled and trained through a real LLM, in a recipe."""
+"""Connectors without segments, training through a real LLM and fine-tuning of it, in a recipe."""
 
 import json
 
@@ -52,3 +52,24 @@ def test_distilled_and_trained_through_the_llm(clone):
     again = clone.run(*options).must_succeed()
     assert "wrote exp/lm_mini" not in again
     assert "wrote exp/distill_cif" not in again
+
+
+def test_fine_tuned(clone):
+    (clone / "replay.txt").write_text("Text is what a language model knows.\n" * 9)
+    options = ["--skip_data_prep", "true", "--finetune", "kd_replay", "--lm_tag", "mini"]
+    options += ["--replay_text", "replay.txt", "--lm_args"]
+    options += ["--max_epoch 1 --batch_type unsorted --batch_size 8 --num_workers 0"]
+    output = clone.run(*options).must_succeed()
+    assert f"stage 9: fine-tuning of {LLM}" in output
+    folder = clone / "exp/finetune_kd_replay_mini"
+    names = set(load_weights(folder / "valid.loss.ave.pth"))
+    assert {name.split(".")[0] for name in names} == {"connector", "llm"}
+    assert all("lora_" in name for name in names if name.startswith("llm."))
+    result = json.loads((folder / "decode_llm/test/result.json").read_text())
+    nats = {row: figures["nats_per_token"] for row, figures in result["continuation"].items()}
+    assert nats["text"] < nats["connector"]
+    assert "fine-tuned" in (clone / "exp/RESULTS.md").read_text()
+
+    again = clone.run(*options).must_succeed()
+    assert "wrote exp/finetune" not in again
+    clone.run("--finetune", "kd,lora").must_fail("--finetune kd,lora: not one of conf/tuning/")

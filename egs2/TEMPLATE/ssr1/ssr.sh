@@ -63,8 +63,12 @@ distill_args=         # further options, e.g. "--optim_conf lr=0.001"
 distill_tag=          # suffix of the experiment's folder; default: made from the options
 
 # Training through the LLM
-lm_config=            # stage 9: options of the training; several files: one model each; unset: none
-lm_args=              # further options, e.g. "--llm_conf dtype=bfloat16"
+lm_config=            # stage 9, a connector from scratch: options; several files: one model each
+finetune=             # stage 9, after distillation: X of conf/tuning/finetune_X.yaml, one or more
+replay_text=          # text that fine-tuning with replay_conf takes; default: written by the LLM
+replay_start='<|im_start|>assistant\n' # what the LLM writes it after; empty: its start of a text
+num_replay_tokens=20000 # how much it writes
+lm_args=              # further options of both, e.g. "--llm_conf dtype=bfloat16"
 lm_tag=               # suffix of the experiment's folder; default: made from the options
 
 # Inference
@@ -74,12 +78,15 @@ inference_tag=        # suffix of the results' folder; default: the config's nam
 inference_model=valid.token_accuracy.ave.pth # checkpoint of a distilled connector
 lm_inference_model=valid.loss.ave.pth # checkpoint of what was trained through the LLM
 llm_inference=false   # true: put distilled connectors in front of the LLM, too
+retention_text=       # held-out text, a document a line: its perplexity before and after fine-tuning
+blimp=                # data/ of BLiMP: its accuracy before and after fine-tuning
+blimp_limit=30        # pairs of each of its 67 paradigms
 
 help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets 'NAME ...' [options]
 
 Stages: 1 data preparation, 2 speed perturbation, 3 format and filter audio,
 4 forced alignment, 5 LLM tokens and segmentation, 6 feature extraction, 7 collect stats,
-8 connector distillation, 9 training through the LLM, 10 inference, 11 scoring,
+8 connector distillation, 9 training through the LLM or of the LLM, 10 inference, 11 scoring,
 12 packing (not available yet), 13 upload (not available yet).
 
 Options, with - or _ in their names:
@@ -276,6 +283,11 @@ if in_range 9 && [ -n "${lm_config}" ]; then
     done
 fi
 
+if in_range 9 && [ -n "${finetune}" ]; then
+    announce 9 "fine-tuning of ${llm}"
+    for name in ${finetune}; do finetune_llm "conf/tuning/finetune_${name}.yaml"; done
+fi
+
 if in_range 10; then
     announce 10 "inference"
     for set in ${test_sets}; do
@@ -288,7 +300,17 @@ if in_range 10; then
         for config in ${lm_config}; do
             infer_through_llm "$(lm_exp_of "${config}")/${lm_inference_model}" "${set}"
         done
+        for name in ${finetune}; do
+            model=$(finetune_exp_of "conf/tuning/finetune_${name}.yaml")/${lm_inference_model}
+            infer_through_llm "${model}" "${set}"
+        done
     done
+    if [ -n "${retention_text}${blimp}" ]; then
+        for name in ${finetune}; do
+            model=$(finetune_exp_of "conf/tuning/finetune_${name}.yaml")/${lm_inference_model}
+            measure_retention "${model}"
+        done
+    fi
 fi
 
 if in_range 11; then

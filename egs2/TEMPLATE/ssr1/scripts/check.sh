@@ -18,6 +18,15 @@ for name in distill_config lm_config; do
         [ -f "${config}" ] || die "--${name}: no such file: ${config}"
     done
 done
+for name in ${finetune}; do
+    [ -f "conf/tuning/finetune_${name}.yaml" ] \
+        || die "--finetune ${name}: not one of $(echo conf/tuning/finetune_*.yaml)"
+done
+[ -z "${finetune}" ] || [ -n "${distill_config}" ] || die "--finetune needs --distill_config"
+[ -z "${blimp}" ] || [ -d "${blimp}" ] || die "--blimp: no such folder: ${blimp}"
+[ -z "${retention_text}" ] || [ -f "${retention_text}" ] \
+    || die "--retention_text: no such file: ${retention_text}"
+[ -z "${replay_text}" ] || [ -f "${replay_text}" ] || die "--replay_text: no such file: ${replay_text}"
 [ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
     || die "--feats_type must be extracted or raw, not ${feats_type}"
@@ -43,7 +52,8 @@ esac
     || die "--stage 2 needs --speed_perturb_factors"
 "${skip_packing}" || die "stage 12, packing, is not available yet: use --skip_packing true"
 "${skip_upload}" || die "stage 13, upload, is not available yet: use --skip_upload true"
-[ "${stage}" != 9 ] || [ -n "${lm_config}" ] || die "--stage 9 needs --lm_config"
+[ "${stage}" != 9 ] || [ -n "${lm_config}${finetune}" ] \
+    || die "--stage 9 needs --lm_config or --finetune"
 for n in 12 13; do
     [ "${stage}" != "${n}" ] || die "stage ${n} is not available yet"
 done

@@ -17,7 +17,7 @@ stats_dir=${expdir}/stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
 stats_dir+=${speed_perturb_factors:+_sp}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
 
-# exp_of KIND CONFIG ARGS TAG: the folder of the experiment of this kind (distill or lm) with this
+# exp_of KIND CONFIG ARGS TAG: the folder of the experiment of this kind (distill, lm, finetune) with this
 # configuration, further options and, if it is not empty, tag.
 exp_of() {
     local name tag
@@ -32,3 +32,4 @@ exp_of() {
 
 distill_exp_of() { exp_of distill "$1" "${distill_args}" "${distill_tag}"; }
 lm_exp_of() { exp_of lm "$1" "${lm_args}" "${lm_tag}"; }
+finetune_exp_of() { exp_of finetune "$1" "${lm_args}" "${lm_tag}"; }

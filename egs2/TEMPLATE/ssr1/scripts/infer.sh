@@ -7,7 +7,7 @@
 infer() {
     local command=$1 model=$2 set=$3 suffix=$4 seg=$5 source_file inputs
     local way_out="8, or see --inference_model"
-    [[ ${model} != "${expdir}"/lm_*/* ]] || way_out="9, or see --lm_inference_model"
+    [[ ${model} == "${expdir}"/distill_*/* ]] || way_out="9, or see --lm_inference_model"
     local folder=${model%/*}/${inference_name}${suffix}/${set}
     shift 5
     source_file=$(inputs_of "${set}")
@@ -37,4 +37,23 @@ infer_distilled() {
 # infer_through_llm MODEL SET: how likely the LLM finds the transcripts after its vectors.
 infer_through_llm() {
     infer ssr_lm_inference "$1" "$2" _llm "${dumpdir}/$2/${seg_name}"
+}
+
+# measure_retention MODEL: what the LLM can do with text, before and after fine-tuning.
+measure_retention() {
+    local folder=${1%/*}/${inference_name}_retention/text options=(--limit "${blimp_limit}") files=("$1") inputs
+    if [ -n "${retention_text}" ]; then
+        options+=(--text_file "${retention_text}")
+        files+=("${retention_text}")
+    fi
+    if [ -n "${blimp}" ]; then
+        options+=(--blimp_dir "${blimp}")
+        files+=("${blimp}")
+    fi
+    inputs=(limit="${blimp_limit}" --files "${files[@]}")
+    begin "${folder}" "${inputs[@]}" || return 0
+    ${train_cmd} "${folder}/retention.log" "${python}" -m espnet_ssr.bin.ssr_retention \
+        --model_file "$1" --before "${expdir}/retention_${llm_tag}.json" --device "${device}" \
+        --output_dir "${folder}" "${options[@]}"
+    finish "${folder}" "${inputs[@]}"
 }

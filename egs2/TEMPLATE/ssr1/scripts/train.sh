@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by ssr.sh: one training, of an aligner or of a connector.
+# Sourced by ssr.sh: one training, of an aligner, a connector or an LLM.
 # shellcheck disable=SC2154 # the variables are those of ssr.sh
 
 # train_model DIR COMMAND CONFIG ARGS: train into DIR with espnet_ssr.bin.COMMAND. The caller's array
@@ -29,4 +29,31 @@ train_model() {
         ${cuda_cmd} --gpu "${ngpu}" "${folder}/train.log" "${training[@]}"
     fi
     finish "${folder}" "${inputs[@]}"
+}
+
+# finetune_llm CONFIG: fine-tune the LLM that reads the (first) distilled connector's vectors.
+finetune_llm() {
+    local config=$1 distilled options
+    read -r distilled _ <<< "${distill_config}"
+    distilled=$(distill_exp_of "${distilled}")/${inference_model}
+    local data_inputs=("${data_inputs[@]}" "${distilled}")
+    options="--distilled ${distilled}"
+    if grep -q '^replay_conf:' "${config}"; then
+        local text=${replay_text:-data/replay_${llm_tag}/text}
+        [ -n "${replay_text}" ] || write_replay_text "${text%/*}"
+        data_inputs+=("${text}")
+        options+=" --replay_conf file=${text}"
+    fi
+    [ -e "${distilled}" ] || die "no ${distilled}: run stage 8, or see --inference_model"
+    train_model "$(finetune_exp_of "${config}")" ssr_lm_train "${config}" "${options} ${lm_args}"
+}
+
+# write_replay_text DIR: DIR/text, which the LLM writes by itself.
+write_replay_text() {
+    local inputs=(llm="${llm}" start="${replay_start}" tokens="${num_replay_tokens}")
+    begin "$1" "${inputs[@]}" --files || return 0
+    ${train_cmd} "$1/sample.log" "${python}" -m espnet_ssr.bin.sample_text --llm "${llm}" \
+        --start "${replay_start}" --num_tokens "${num_replay_tokens}" --output "$1/text" \
+        --device "${device}"
+    finish "$1" "${inputs[@]}" --files
 }
