@@ -1,0 +1,178 @@
+"""From audio to vectors and segments, in batches of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from espnet_ssr.align.abs import AlignUtterance
+from espnet_ssr.align.project import spoken_words
+from espnet_ssr.batching import length_buckets
+from espnet_ssr.encoder.abs import AbsEncoder
+from espnet_ssr.encoder.dump import encode_batch
+from espnet_ssr.model.speech import SpeechModel
+from espnet_ssr.speech_lm.audio import Speech, find_windows, load_speech
+from espnet_ssr.speech_lm.segments import Segmenter, Segments, join_segments
+
+BATCH_SECONDS = 60.0  # of padded audio
+MAX_SECONDS_WITH_TEXT = 120.0  # as formatted audio has; the attention of aligners is quadratic
+
+
+class Heard(NamedTuple):
+    """Vectors ``(N, H)`` of an utterance, float32 on the CPU, and what it was cut into; no segments
+    where the connector needs none and there is no text."""
+
+    vectors: torch.Tensor
+    segments: Segments
+
+
+class _Window(NamedTuple):
+    name: str
+    utterance: int
+    start: float  # seconds
+    samples: np.ndarray
+    text: str | None
+
+
+class Listener:
+    """Hears utterances of any length.
+
+    Without a transcript an utterance is heard in windows of at most 30 s that know nothing of each
+    other, so that memory grows with samples and vectors alone. With one it is heard whole.
+
+    Args:
+        model: has the connector.
+        encoder: of the connector's features.
+        segmenter: cuts utterances, see there.
+        aligner_encoder: of the features that the aligner takes; None: the same.
+    """
+
+    def __init__(
+        self,
+        model: SpeechModel,
+        encoder: AbsEncoder,
+        segmenter: Segmenter,
+        aligner_encoder: AbsEncoder | None = None,
+    ):
+        self.model = model
+        self._encoder = encoder
+        self._segmenter = segmenter
+        self._aligner_encoder = aligner_encoder
+
+    @property
+    def _device(self) -> str:
+        return str(self.model.connector.output.weight.device)
+
+    def segment(self, speeches: Sequence[Speech]) -> list[Segments]:
+        """Segments of each utterance.
+
+        Raises:
+            ValueError: names the utterance and what is wrong with it.
+        """
+        return [join_segments(parts) for parts in self._work(speeches, self._segment_batch, True)]
+
+    def hear(self, speeches: Sequence[Speech]) -> list[Heard]:
+        """Vectors of each utterance.
+
+        Raises:
+            ValueError: names the utterance and what is wrong with it.
+        """
+        aligned = self.model.connector.needs_segmentation
+        return [
+            Heard(
+                torch.cat([part.vectors for _, part in parts]),
+                join_segments((start, part.segments) for start, part in parts),
+            )
+            for parts in self._work(speeches, self._hear_batch, aligned)
+        ]
+
+    def _work(
+        self, speeches: Sequence[Speech], work: Callable[[list[_Window]], list], aligned: bool
+    ) -> list[list[tuple[float, Any]]]:
+        """What ``work`` makes of each utterance's windows, with their starts in seconds.
+
+        Args:
+            aligned: it takes an aligner.
+        """
+        windows = {w.name: w for n, speech in enumerate(speeches) for w in self._windows(n, speech)}
+        if aligned:
+            for window in windows.values():
+                self._segmenter.check(window.name, window.text)
+        lengths = {name: len(window.samples) for name, window in windows.items()}
+        found = {}
+        for names in length_buckets(lengths, int(BATCH_SECONDS * self._encoder.sample_rate)):
+            results = work([windows[name] for name in names])
+            found.update(zip(names, results, strict=True))
+        parts: list[list[tuple[float, Any]]] = [[] for _ in speeches]
+        for name, window in windows.items():
+            parts[window.utterance].append((window.start, found[name]))
+        return parts
+
+    def _windows(self, utterance: int, speech: Speech) -> list[_Window]:
+        name, rate = f"speech[{utterance}]", self._encoder.sample_rate
+        samples = load_speech(speech, name, rate)
+        seconds = len(samples) / rate
+        if speech.text is not None:
+            if not spoken_words(speech.text):
+                raise ValueError(f"{name}: the transcript {speech.text!r} has no words")
+            if seconds > MAX_SECONDS_WITH_TEXT:
+                raise ValueError(
+                    f"{name}: {seconds:.0f} s with a transcript, but at most "
+                    f"{MAX_SECONDS_WITH_TEXT:.0f} s are aligned at a time: cut it, or give no text"
+                )
+            return [_Window(name, utterance, 0.0, samples, speech.text)]
+        return [
+            _Window(f"{name} from {b / rate:.2f} s", utterance, b / rate, samples[b:e], None)
+            for b, e in find_windows(samples, rate)
+        ]
+
+    def _segment_batch(
+        self, batch: list[_Window], feats: dict[str, np.ndarray] | None = None
+    ) -> list[Segments]:
+        """``feats``: of the connector's encoder, if they are there already."""
+        signals = {w.name: w.samples for w in batch}
+        if self._segmenter.aligner.input == "feats":
+            if self._aligner_encoder is not None:
+                signals = encode_batch(self._aligner_encoder, signals, self._device)
+            else:
+                signals = feats or encode_batch(self._encoder, signals, self._device)
+        return self._segmenter.segment(
+            [AlignUtterance(w.name, signals[w.name], w.text) for w in batch]
+        )
+
+    def _hear_batch(self, batch: list[_Window]) -> list[Heard]:
+        feats = encode_batch(self._encoder, {w.name: w.samples for w in batch}, self._device)
+        connector = self.model.connector
+        if connector.needs_segmentation:
+            segments = self._segment_batch(batch, feats)
+        elif connector.token_aligned:
+            segments = [self._segmenter.tokens(w.text) for w in batch]
+        else:
+            segments = [Segments()] * len(batch)
+        return [
+            Heard(self._connect(w.name, feats[w.name], s), s)
+            for w, s in zip(batch, segments, strict=True)
+        ]
+
+    @torch.no_grad()
+    def _connect(self, name: str, feats: np.ndarray, segments: Segments) -> torch.Tensor:
+        """Vectors ``(N, H)`` of features ``(T, D)``: one a segment; one a token where only tokens
+        are known; else as many as the connector likes."""
+        connector = self.model.connector
+        tokens = max(len(segments.token_end), len(segments.token_id))
+        if tokens > len(feats):
+            raise ValueError(
+                f"{name}: {tokens} tokens in {len(feats)} frames; is it another one's text?"
+            )
+        if connector.needs_segmentation and not tokens:
+            return torch.zeros(0, connector.output_size())
+        output = self.model.connect(
+            torch.tensor([segments.token_end], device=self._device),
+            torch.tensor([tokens], device=self._device) if tokens else None,
+            feats=torch.from_numpy(feats)[None].to(self._device),
+            feats_lengths=torch.tensor([len(feats)], device=self._device),
+        )
+        return output.embeds[0, : int(output.lengths)].float().cpu()

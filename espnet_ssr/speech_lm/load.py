@@ -1,0 +1,138 @@
+"""From the files of a model to what computes."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import yaml
+from transformers import PreTrainedTokenizerBase
+
+from espnet_ssr.align import ALIGNERS, AbsAligner, aligner_factory
+from espnet_ssr.align.trained import load_trained_aligner
+from espnet_ssr.conf import build_from_conf
+from espnet_ssr.encoder import ENCODERS, AbsEncoder
+from espnet_ssr.llm.language_model import LanguageModel
+from espnet_ssr.llm.load import load_language_model
+from espnet_ssr.llm.prompt import PROMPTS
+from espnet_ssr.llm.tokenizer import load_tokenizer
+from espnet_ssr.model.speech import SpeechModel
+from espnet_ssr.speech_lm.folder import ModelFiles
+from espnet_ssr.speech_lm.listener import Listener
+from espnet_ssr.speech_lm.segments import Segmenter
+from espnet_ssr.task.distill import SSRDistillTask
+from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.train.checkpoint import load_trained_weights
+
+
+class LoadedModel(NamedTuple):
+    """A model in evaluation mode; ``prompts``: task -> template."""
+
+    listener: Listener
+    llm: LanguageModel
+    tokenizer: PreTrainedTokenizerBase
+    prompts: Mapping[str, str]
+
+
+def load_model(
+    files: ModelFiles,
+    device: str = "cpu",
+    dtype: str | torch.dtype | None = None,
+    aligner: AbsAligner | None = None,
+) -> LoadedModel:
+    """Build everything and load the weights.
+
+    Args:
+        dtype: of the LLM's weights; None: the training's. All else is float32.
+        aligner: instead of the one that ``files`` names.
+    """
+    args = read_training(files)
+    model, llm = load_trained(args, files.model_file)
+    if dtype is not None:
+        llm.model.to(as_dtype(dtype))  # not llm.to, which keeps its dtype
+    for module in (model, llm):
+        module.to(device).requires_grad_(False).eval()
+    tokenizer = load_tokenizer(args.llm)
+    encoder, aligner_encoder = (e and e.to(device) for e in build_encoders(files, model, args))
+    if aligner is None and files.aligner is not None:
+        aligner = load_aligner(files.aligner, device)
+    segmenter = Segmenter(aligner, tokenizer, files.prefix_space, files.textless_unit)
+    prompts = {**PROMPTS, **(getattr(args, "prompts", None) or {}), **files.prompts}
+    listener = Listener(model, encoder, segmenter, aligner_encoder)
+    return LoadedModel(listener, llm, tokenizer, prompts)
+
+
+def read_training(files: ModelFiles) -> Namespace:
+    """The training's options, with what ``files`` says otherwise."""
+    config = yaml.safe_load(Path(files.config).read_text(encoding="utf-8"))
+    if files.llm is not None:
+        config["llm"] = files.llm
+    if files.connector_aligner is not None:
+        config["connector_conf"]["aligner"] = str(files.connector_aligner)
+    if "llm_conf" in config:
+        # Losses are for training; theirs may be a teacher, a whole LLM more.
+        config["model_conf"] = {}
+    return Namespace(**config)
+
+
+def load_trained(args: Namespace, model_file: Path) -> tuple[SpeechModel, LanguageModel]:
+    """The model of a training, and the LLM that reads its vectors: for a distilled connector the
+    one whose embeddings it learned."""
+    # The option that only one of the tasks has.
+    task = SSRLMTask if hasattr(args, "llm_conf") else SSRDistillTask
+    model = task.build_model(args)
+    load_trained_weights(model, model_file)
+    return model, model.llm if task is SSRLMTask else load_language_model(args.llm)
+
+
+def build_encoders(
+    files: ModelFiles, model: SpeechModel, args: Namespace
+) -> tuple[AbsEncoder, AbsEncoder | None]:
+    """The connector's encoder, and the aligner's if that is another one.
+
+    Raises:
+        ValueError: it is not known, known twice, or gives other features than were trained on.
+    """
+    name, conf = files.encoder, files.encoder_conf
+    if model.encoder is not None:
+        if name is not None:
+            raise ValueError(f"encoder: {files.config} says it already: {args.encoder}")
+        name, conf, encoder = args.encoder, args.encoder_conf, model.encoder
+    elif name is None:
+        raise ValueError(
+            f"{files.model_file} was trained on extracted features: say of which encoder, for "
+            "example encoder='whisper', encoder_conf={'model': 'whisper-tiny.en'}"
+        )
+    else:
+        encoder = _build_encoder(name, conf)
+        found = encoder.output_size(), encoder.frame_rate
+        if found != (args.input_size, args.frame_rate):
+            raise ValueError(
+                f"encoder {name} {conf or ''}: {found[0]} numbers a frame at {found[1]:g} Hz, but "
+                f"the connector was trained on {args.input_size} at {args.frame_rate:g} Hz"
+            )
+    if files.aligner_encoder_conf is None:
+        return encoder, None
+    return encoder, _build_encoder(name, {**conf, **files.aligner_encoder_conf})
+
+
+def _build_encoder(name: str, conf: dict) -> AbsEncoder:
+    if name not in ENCODERS:
+        raise ValueError(f"unknown encoder {name!r}: choose from {', '.join(sorted(ENCODERS))}")
+    return build_from_conf(ENCODERS[name], conf, "encoder_conf").eval()
+
+
+def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """A torch dtype by its name."""
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ValueError(f"dtype: float32, bfloat16 or float16, not {dtype!r}")
+    return found
+
+
+def load_aligner(name: str, device: str) -> AbsAligner:
+    """An aligner by its checkpoint, or by its name if it has no options."""
+    return aligner_factory(name)() if name in ALIGNERS else load_trained_aligner(name, device)
