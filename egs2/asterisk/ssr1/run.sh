@@ -8,5 +8,5 @@ cd "$(dirname "$(readlink -f "$0")")"
     --train_set train \
     --valid_set valid \
     --test_sets test \
-    --distill_config "conf/tuning/distill_ssr_block.yaml conf/tuning/distill_ssr_causal.yaml conf/tuning/distill_mean.yaml" \
+    --distill_config "conf/distill.yaml conf/tuning/distill_ssr_block.yaml conf/tuning/distill_mean.yaml" \
     "$@"

@@ -3,7 +3,7 @@
 # exp/compare_connectors.md, one table and one picture a test set.
 set -euo pipefail
 
-distilled="ssr_block ssr_causal mean cif acif" # X of conf/tuning/distill_X.yaml
+distilled="ssr_block_mean ssr_block ssr_causal mean cif acif" # X of conf/tuning/distill_X.yaml
 through_llm="ssr_block stack pool qformer ctc_compress" # X of conf/tuning/lm_X.yaml
 seeds=0              # all connectors are trained with these
 best=                # some of the distilled ones, for example the three best,

@@ -9,7 +9,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 variants="default cosine mse centred_cosine normalized_mse info_nce cross_entropy cosine_mse \
 centred_cosine_normalized_mse info_nce_mse cross_entropy_mse time_masks jitter speed_perturbation \
-one_layer context pool_mean pool_attention pool_cross whisper_base"
+one_layer wider context pool_last pool_attention pool_cross whisper_base"
 seed=0
 epochs=16
 . parse_options.sh
@@ -52,6 +52,9 @@ variant() {
             train "$1" "--max_epoch $((epochs / 3))" --speed_perturb_factors "0.9 1.1"
             ;;
         one_layer) train "$1" "${args} --connector_conf num_layers=1" ;;
+        wider)
+            train "$1" "${args} --connector_conf hidden_size=768 --connector_conf feedforward_size=1536"
+            ;;
         context) train "$1" "${args} --connector_conf context=1" ;;
         pool_*) train "$1" "${args} --connector_conf pooling=${1#pool_}" ;;
         whisper_base) train "$1" "${args}" --encoder_model whisper-base ;;
