@@ -24,7 +24,8 @@ def recipe_configs(*patterns):
 
 TRAINING = recipe_configs("*/*/conf/tuning/distill*.yaml", "*/*/conf/distill*.yaml")
 ALIGNING = recipe_configs("*/*/conf/tuning/align*.yaml", "*/*/conf/align*.yaml")  # test_align.py
-THROUGH_LLM = recipe_configs("*/*/conf/tuning/lm*.yaml")  # test_lm.py
+# In test_lm.py.
+THROUGH_LLM = recipe_configs("*/*/conf/tuning/lm*.yaml", "*/*/conf/tuning/finetune*.yaml")
 DECODING = recipe_configs("*/*/conf/decode*.yaml", "*/*/conf/tuning/decode*.yaml")
 
 

@@ -20,6 +20,7 @@ from espnet_ssr.task.lm import SSRLMTask, complete_options
 
 RECIPES = Path(__file__).resolve().parents[2] / "egs2"
 CONFIGS = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/lm_*.yaml"))
+FINETUNING = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/finetune_*.yaml"))
 SMALL = ["--connector", "mean", "--connector_conf", "hidden_size=8", "--input_size", "8"]
 
 
@@ -121,6 +122,57 @@ def distilled(causal_lm, tmp_path):
             parameter.uniform_()
     torch.save(model.state_dict(), tmp_path / "distilled.pth")
     return tmp_path / "distilled.pth", model.connector
+
+
+@pytest.mark.parametrize("config", FINETUNING, ids=lambda path: path.stem)
+def test_fine_tuning_configuration_builds_a_model(config, causal_lm, distilled, tmp_path, caplog):
+    path, connector = distilled
+    conf = {"connector": "mean", "connector_conf": {"hidden_size": 8}}
+    (path.parent / "config.yaml").write_text(yaml.safe_dump(conf))
+    (tmp_path / "text").write_text("Some text.\n")
+    options = ["--config", str(config), "--input_size", "8", "--distilled", str(path)]
+    written = yaml.safe_load(config.read_text(encoding="utf-8"))
+    if "replay_conf" in written:
+        options += ["--replay_conf", f"file={tmp_path / 'text'}"]
+    # The rank is for a real LLM: of the tiny one it would train most.
+    args = parse(causal_lm, *options, *["--lora_conf", "rank=1"] * ("lora_conf" in written))
+    assert args.init_param == [f"{path}:connector:connector"]
+    with caplog.at_level(logging.INFO):
+        model = SSRLMTask.build_model(args)
+    SSRLMTask.build_optimizers(args, model)
+    size = sum(p.numel() for p in connector.parameters())
+    trained = size if written["train_connector"] else 0
+    assert f"connector: {trained} of {size} parameters are trained" in caplog.text
+    names = {name for name, p in model.llm.named_parameters() if p.requires_grad}
+    adapters = {name for name in names if "lora_" in name}
+    assert adapters == (names if written["finetune"] == "lora" else set())
+    example = {"token_id": np.arange(40), "feats": np.zeros((50, 8), dtype="float32")}
+    prepare = SSRLMTask.build_preprocess_fn(args, train=True)
+    assert ("replay_id" in prepare("a", example)) == ("replay_conf" in written)
+    batch = {
+        "feats": torch.randn(1, 9, 8),
+        "feats_lengths": torch.tensor([9]),
+        "token_id": torch.tensor([[1, 2]]),
+        "token_id_lengths": torch.tensor([2]),
+        "token_end": torch.tensor([[0.06, 0.18]]),
+    }
+    loss, stats, _ = model.eval()(**batch)
+    loss.backward()
+    assert {name for _, name, _ in written["best_model_criterion"]} <= set(stats)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--train_connector", "false"], "the connector has nothing to be trained|nothing would"),
+        (["--lora_conf", "rank=4"], "lora_conf is for finetune: lora, not none"),
+        (["--finetune", "lora", "--lora_conf", "rank=99"], "of the LLM would be trained; smaller"),
+        (["--finetune", "vanilla", "--llm_conf", "dtype=bfloat16"], "small updates are lost"),
+    ],
+)
+def test_what_would_be_trained_by_mistake_is_refused(causal_lm, options, message):
+    with pytest.raises(ValueError, match=message):
+        SSRLMTask.build_model(parse(causal_lm, *SMALL, *options))
 
 
 def test_a_distilled_connector_is_a_start(causal_lm, distilled):
