@@ -146,7 +146,7 @@ class SSRLMModel(SpeechModel):
         """Tasks and the utterances that they are to be done with, task by task."""
         if not self.training:
             return [(task, b) for task in self.tasks for b in range(utterances)]
-        weights = torch.tensor(list(self.tasks.values()))
+        weights = torch.tensor([float(weight) for weight in self.tasks.values()])
         drawn = torch.multinomial(weights, utterances, replacement=True).tolist()
         return [(list(self.tasks)[task], b) for b, task in enumerate(drawn)]
 
@@ -192,7 +192,8 @@ def _warn_not_finite(
     bad = {b for part, b in zip(per_row, utterances, strict=True) if not part.isfinite().all()}
     if bad:
         names = [utt_ids[b] if utt_ids else f"number {b} of the batch" for b in sorted(bad)]
-        logging.warning(f"the loss is not finite for {', '.join(names)}")
+        # An error, as ESPnet shows nothing less of processes other than the first.
+        logging.error(f"the loss is not finite for {', '.join(names)}")
 
 
 def _mean(scores: torch.Tensor) -> torch.Tensor:

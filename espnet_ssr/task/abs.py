@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 
 from espnet_ssr.data.collate import collate
 from espnet_ssr.datadir import read_keyed
-from espnet_ssr.environment import write_environment
 from espnet_ssr.train.checkpoint import check_init_param, load_trained_weights
 from espnet_ssr.train.trainer import SSRTrainer
 
@@ -41,6 +40,8 @@ RESUMABLE_OPTIONS = {
     "print_config",
     "dry_run",
     "ngpu",
+    "local_rank",
+    "multiprocessing_distributed",
     "max_cache_size",
     "max_cache_fd",
 }
@@ -71,7 +72,11 @@ class SSRTask(AbsTask):
         output_dir = Path(args.output_dir)
         if args.resume and (output_dir / "checkpoint.pth").exists():
             refuse_changed_config(output_dir / "config.yaml", vars(args))
-        write_environment(output_dir / "env.txt", seed=args.seed)
+        if args.use_deepspeed:
+            # Here, as it warns where DeepSpeed is not installed. ESPnet itself knows its own only.
+            from espnet_ssr.train.deepspeed import SSRDeepSpeedTrainer
+
+            cls.trainer, args.use_deepspeed = SSRDeepSpeedTrainer, False
         super().main_worker(args)
 
     @classmethod

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
 import yaml
+from espnet2.iterators.sequence_iter_factory import worker_init_fn
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2.train.reporter import Reporter
 from espnet2.train.trainer import Trainer
+from torch.utils.data import DataLoader
 
+from espnet_ssr.environment import write_environment
 from espnet_ssr.progress import Progress
 from espnet_ssr.train.checkpoint import atomic_torch_save
 from espnet_ssr.train.cost import measure_epoch
+
+SEEDS_OF_A_PROCESS = 1 << 20  # more than there are epochs
 
 
 class SSRTrainer(Trainer):
@@ -22,18 +30,20 @@ class SSRTrainer(Trainer):
 
     ESPnet seeds every epoch with ``seed + epoch`` and resumes at the start of an epoch, so a run
     that was killed and resumed gives the weights of one that was not, provided that the files
-    it left are whole and complete; that is what is added here.
+    it left are whole and complete; that is what is added here. Of several processes the first
+    alone writes, and each draws its own random numbers.
     """
 
     @classmethod
-    def run(cls, **kwargs) -> None:
+    def run(cls, *, model, trainer_options, **kwargs) -> None:
+        prepare(model, trainer_options)
         with atomic_torch_save():
-            super().run(**kwargs)
+            super().run(model=model, trainer_options=trainer_options, **kwargs)
 
     @staticmethod
     def resume(checkpoint, model, reporter, **kwargs):
         Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **kwargs)
-        if _is_first_process():
+        if _rank() == 0:
             _complete_epoch(Path(checkpoint).parent, model, reporter)
 
     @classmethod
@@ -42,14 +52,15 @@ class SSRTrainer(Trainer):
         # resumed run would not have.
         for optimizer in optimizers:
             optimizer.zero_grad()
-        counted = _count(iterator, reporter.epoch, options.max_epoch)
+        draw_apart(iterator, options.seed + reporter.epoch)
         measured = nullcontext()
-        if _is_first_process():
+        if _rank() == 0:
             steps = len(iterator) // options.accum_grad
             measured = measure_epoch(Path(options.output_dir), reporter.epoch, steps)
+            iterator = _count(iterator, reporter.epoch, options.max_epoch)
         with measured:
             return super().train_one_epoch(
-                iterator=counted,
+                iterator=iterator,
                 optimizers=optimizers,
                 reporter=reporter,
                 options=options,
@@ -57,8 +68,41 @@ class SSRTrainer(Trainer):
             )
 
 
-def _is_first_process() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+def _rank() -> int:
+    """Of this process among those that train together."""
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+def prepare(model: torch.nn.Module, options) -> None:
+    """What is to be done before ESPnet's loop: write ``env.txt``, make outputs fit.
+
+    Args:
+        options: of the trainer, with ``output_dir`` and ``seed``.
+    """
+    if _rank() == 0:
+        write_environment(Path(options.output_dir) / "env.txt", seed=options.seed)
+    model.register_forward_hook(_fit_for_espnet)
+
+
+def _fit_for_espnet(_model: torch.nn.Module, _inputs: tuple, output: tuple) -> tuple:
+    """Loss, figures and weight of a batch with a dimension, over which ESPnet adds up those of
+    all processes.
+
+    ESPnet divides the loss in place by ``accum_grad``; the figures may share its memory.
+    """
+    loss, stats, weight = force_gatherable(output, output[0].device)
+    return loss.clone(), stats, weight
+
+
+def draw_apart(iterator: DataLoader, seed: int) -> None:
+    """Seed all processes but the first anew for an epoch, each otherwise.
+
+    ESPnet seeds all alike: they would draw the same masks, tasks and texts.
+    """
+    if rank := _rank():
+        seed += rank * SEEDS_OF_A_PROCESS
+        set_all_random_seed(seed)
+        iterator.worker_init_fn = partial(worker_init_fn, base_seed=seed)
 
 
 def _complete_epoch(output_dir: Path, model: torch.nn.Module, reporter: Reporter) -> None:

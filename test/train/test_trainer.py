@@ -1,19 +1,15 @@
 """Real trainings: a run that was killed and resumed gives the weights of one that was not."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import kaldiio
-import numpy as np
 import pytest
 import torch
+from trainings import assert_same, job, run_jobs, weights, write_data
 
 from espnet_ssr.task.distill import SSRDistillTask
 
-KILLED_RUNS = Path(__file__).with_name("killed_runs.py")
-WIDTH, EPOCHS = 6, 4
+EPOCHS = 4
 CONFIG = """\
 connector: mean
 connector_conf: {hidden_size: 8, num_layers: 1}
@@ -39,59 +35,14 @@ seed: 3
 def options(tmp_path_factory, tiny_llm, embedding_matrix):
     """Options of a training on six utterances of random features."""
     folder = tmp_path_factory.mktemp("data")
-    generator = np.random.default_rng(0)
-    options = ["--llm", tiny_llm, "--input_size", str(WIDTH), "--ngpu", "0"]
-    for split, size in (("train", 6), ("valid", 2)):
-        write_set(folder / split, size, len(embedding_matrix), generator)
-        for name, kind in (
-            ("token_id", "text_int"),
-            ("token_end", "text_float"),
-            ("feats.scp", "kaldi_ark"),
-        ):
-            data = f"{folder / split / name},{name.removesuffix('.scp')},{kind}"
-            options += [f"--{split}_data_path_and_name_and_type", data]
-        for name in ("feats_shape", "token_id_shape"):
-            options += [f"--{split}_shape_file", str(folder / split / name)]
+    options = write_data(folder, len(embedding_matrix))
     (folder / "config.yaml").write_text(CONFIG)
-    return [*options, "--config", str(folder / "config.yaml")]
-
-
-def write_set(folder, size, vocabulary, generator):
-    folder.mkdir()
-    files = {name: [] for name in ("token_id", "token_end", "feats_shape", "token_id_shape")}
-    feats = {}
-    for i in range(size):
-        tokens, frames = int(generator.integers(1, 5)), int(generator.integers(8, 30))
-        feats[f"u{i}"] = generator.normal(size=(frames, WIDTH)).astype(np.float32)
-        ids = generator.integers(vocabulary, size=tokens)
-        ends = [(j + 1) * frames / 50 / tokens for j in range(tokens)]
-        files["token_id"].append(f"u{i} {' '.join(map(str, ids))}\n")
-        files["token_end"].append(f"u{i} {' '.join(f'{end:.3f}' for end in ends)}\n")
-        files["feats_shape"].append(f"u{i} {frames},{WIDTH}\n")
-        files["token_id_shape"].append(f"u{i} {tokens}\n")
-    for name, lines in files.items():
-        (folder / name).write_text("".join(lines))
-    kaldiio.save_ark(str(folder / "feats.ark"), feats, scp=str(folder / "feats.scp"))
+    return [*options, "--llm", tiny_llm, "--config", str(folder / "config.yaml")]
 
 
 def train(options, folder, *more, epochs=EPOCHS):
     command = [*options, "--output_dir", str(folder), "--max_epoch", str(epochs)]
     SSRDistillTask.main(cmd=[*command, "--resume", "true", *more])
-
-
-def weights(folder):
-    """The content of every file and link with weights, by name."""
-    files = [file for file in folder.glob("*.pth") if file.name != "checkpoint.pth"]
-    return {file.name: torch.load(file, weights_only=True) for file in files}
-
-
-def assert_same(found, expected):
-    """All files of ``expected`` are found, with weights that are equal to the last bit."""
-    assert expected.keys() <= found.keys()
-    for file, state in expected.items():
-        assert found[file].keys() == state.keys()
-        differing = [name for name, value in state.items() if not found[file][name].equal(value)]
-        assert not differing, f"{file}: {differing}"
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +54,10 @@ def uninterrupted(options, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def killed(options, tmp_path_factory):
-    """Folder with a killed run for each moment of death of killed_runs.py."""
+    """Folder with a run that was killed at the N-th writing of a checkpoint, for some N."""
     folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, KILLED_RUNS, folder, *options, "--max_epoch", str(EPOCHS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    options = [*options, "--max_epoch", str(EPOCHS)]
+    run_jobs([[job("distill", options, folder / str(n), ("write", n))] for n in (3, 4, 5, 8)])
     return folder
 
 
