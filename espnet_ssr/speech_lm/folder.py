@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import zipfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from espnet_ssr.datadir import replaced_dir, write_lines
 
 DESCRIPTION = "speech_lm.yaml"
 CONFIG = "config.yaml"
+MODEL = "model.pth"
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,15 @@ class ModelFiles:
         encoder: name of the encoder whose features were extracted beforehand; None: the config says
             it, as it was trained on audio.
         encoder_conf: options of that encoder.
-        aligner: checkpoint of ``ssr_align_train``, or one of ``ALIGNERS`` that has no options.
+        aligner: checkpoint of ``ssr_align_train``, or one of ``ALIGNERS``.
+        aligner_conf: options of one of ``ALIGNERS``.
         aligner_encoder_conf: options of the encoder that differ for the aligner's features
             (``layer: 3``); None: it takes the connector's.
         connector_aligner: the aligner of a ``ctc_compress`` connector; None: the config names it.
         prefix_space: of the segments that were trained on (``ssr_segment``).
         textless_unit: of segments without a transcript: ``word`` or ``token`` (see ``Segmenter``).
+        max_pause: longer pauses are cut down to this, in seconds, as the training's were
+            (``ssr_segment``); None: they are kept.
         prompts: task -> template, beside the training's.
     """
 
@@ -44,10 +50,12 @@ class ModelFiles:
     encoder: str | None = None
     encoder_conf: dict = field(default_factory=dict)
     aligner: str | None = None
+    aligner_conf: dict = field(default_factory=dict)
     aligner_encoder_conf: dict | None = None
     connector_aligner: str | None = None
     prefix_space: bool = True
     textless_unit: str = "word"
+    max_pause: float | None = None
     prompts: dict[str, str] = field(default_factory=dict)
 
 
@@ -55,26 +63,41 @@ def find_model(name: str | os.PathLike, **options) -> ModelFiles:
     """The files of a model.
 
     Args:
-        name: a checkpoint with ``config.yaml`` beside it; or a packed folder, on disk or on the hub
-            (``owner/name``; fetched into the hub's cache).
+        name: a checkpoint with ``config.yaml`` beside it; or a packed folder, on disk, zipped (it
+            is unpacked into ``~/.cache/espnet_ssr``) or on the hub (``owner/name``; fetched into
+            the hub's cache).
         options: attributes of ``ModelFiles`` to set, or to set otherwise.
 
     Raises:
         FileNotFoundError: there is no such model, or a file of it is missing.
-        ValueError: an option is unknown.
+        ValueError: an option is unknown, or a zip file damaged.
     """
     path = Path(name).expanduser()
-    if path.is_file():
+    if path.is_file() and path.suffix != ".zip":
         files = build_from_conf(
             ModelFiles, {"model_file": path, "config": path.parent / CONFIG, **options}, "SpeechLM"
         )
     else:
-        folder = path if path.is_dir() else _fetch(str(name))
+        folder = path if path.is_dir() else _unzip(path) if path.is_file() else _fetch(str(name))
         files = build_from_conf(ModelFiles, {**_read(folder), **options}, str(folder / DESCRIPTION))
     for needed in (files.model_file, files.config):
         if not Path(needed).is_file():
             raise FileNotFoundError(f"{name}: no file {needed}")
     return files
+
+
+def _unzip(archive: Path) -> Path:
+    """What is in an archive, in a folder that is named after its content."""
+    with open(archive, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "espnet_ssr"
+    folder = cache / digest[:16]
+    if not folder.exists():
+        if not zipfile.is_zipfile(archive):
+            raise ValueError(f"{archive}: no zip file, or a damaged one")
+        with replaced_dir(folder) as new, zipfile.ZipFile(archive) as packed:
+            packed.extractall(new)
+    return folder
 
 
 def _fetch(name: str) -> Path:
@@ -120,10 +143,10 @@ def pack(files: ModelFiles, folder: str | os.PathLike) -> None:
     inner = files.connector_aligner or (config.get("connector_conf") or {}).get("aligner")
     with replaced_dir(folder) as new:
         shutil.copyfile(files.config, new / CONFIG)
-        shutil.copyfile(files.model_file, new / "model.pth")
+        shutil.copyfile(files.model_file, new / MODEL)
         packed = replace(
             files,
-            model_file="model.pth",
+            model_file=MODEL,
             config=CONFIG,
             llm=files.llm or config["llm"],
             aligner=_copy_aligner(files.aligner, new, "aligner"),
@@ -141,5 +164,5 @@ def _copy_aligner(aligner: str | None, new: Path, name: str) -> str | None:
     checkpoint = Path(aligner)
     (new / name).mkdir()
     for file in (checkpoint, checkpoint.parent / CONFIG, checkpoint.parent / LABELS_FILE):
-        shutil.copyfile(file, new / name / ("model.pth" if file == checkpoint else file.name))
-    return f"{name}/model.pth"
+        shutil.copyfile(file, new / name / (MODEL if file == checkpoint else file.name))
+    return f"{name}/{MODEL}"

@@ -11,6 +11,7 @@ import torch
 from espnet_ssr.align.abs import AlignUtterance
 from espnet_ssr.align.project import spoken_words
 from espnet_ssr.batching import length_buckets
+from espnet_ssr.data.pause import NOTHING, cut_pauses, find_cuts
 from espnet_ssr.encoder.abs import AbsEncoder
 from espnet_ssr.encoder.dump import encode_batch
 from espnet_ssr.model.speech import SpeechModel
@@ -48,6 +49,8 @@ class Listener:
         encoder: of the connector's features.
         segmenter: cuts utterances, see there.
         aligner_encoder: of the features that the aligner takes; None: the same.
+        max_pause: the connector does not hear more than so many seconds of a pause; None: all. Then
+            connectors that need no segments need an aligner, too.
     """
 
     def __init__(
@@ -56,11 +59,14 @@ class Listener:
         encoder: AbsEncoder,
         segmenter: Segmenter,
         aligner_encoder: AbsEncoder | None = None,
+        max_pause: float | None = None,
     ):
         self.model = model
         self._encoder = encoder
         self._segmenter = segmenter
         self._aligner_encoder = aligner_encoder
+        self._max_pause = max_pause
+        self._needs_aligner = model.connector.needs_segmentation or max_pause is not None
 
     @property
     def _device(self) -> str:
@@ -80,13 +86,12 @@ class Listener:
         Raises:
             ValueError: names the utterance and what is wrong with it.
         """
-        aligned = self.model.connector.needs_segmentation
         return [
             Heard(
                 torch.cat([part.vectors for _, part in parts]),
                 join_segments((start, part.segments) for start, part in parts),
             )
-            for parts in self._work(speeches, self._hear_batch, aligned)
+            for parts in self._work(speeches, self._hear_batch, self._needs_aligner)
         ]
 
     def _work(
@@ -145,17 +150,51 @@ class Listener:
 
     def _hear_batch(self, batch: list[_Window]) -> list[Heard]:
         feats = encode_batch(self._encoder, {w.name: w.samples for w in batch}, self._device)
+        aligned = [Segments()] * len(batch)
+        if self._needs_aligner:
+            aligned = self._segment_batch(batch, feats)
+        segments = [self._for_connector(w, s) for w, s in zip(batch, aligned, strict=True)]
+        ends = [s.token_end for s in segments]
+        if self._max_pause is not None:
+            feats, ends = self._shorten_pauses(batch, aligned, feats, ends)
+        return [
+            Heard(self._connect(w.name, feats[w.name], s._replace(token_end=end)), s)
+            for w, s, end in zip(batch, segments, ends, strict=True)
+        ]
+
+    def _for_connector(self, window: _Window, aligned: Segments) -> Segments:
+        """What the connector may know of a window."""
         connector = self.model.connector
         if connector.needs_segmentation:
-            segments = self._segment_batch(batch, feats)
-        elif connector.token_aligned:
-            segments = [self._segmenter.tokens(w.text) for w in batch]
-        else:
-            segments = [Segments()] * len(batch)
-        return [
-            Heard(self._connect(w.name, feats[w.name], s), s)
-            for w, s in zip(batch, segments, strict=True)
-        ]
+            return aligned
+        return self._segmenter.tokens(window.text) if connector.token_aligned else Segments()
+
+    def _shorten_pauses(
+        self,
+        batch: list[_Window],
+        aligned: list[Segments],
+        feats: dict[str, np.ndarray],
+        ends: list[tuple[float, ...]],
+    ) -> tuple[dict[str, np.ndarray], list[tuple[float, ...]]]:
+        """Features without what is too long of pauses, and where segments then end; as in training,
+        cut out of the audio if that was encoded on the fly."""
+        rates = self._encoder.frame_rate, self._encoder.sample_rate
+        whole = feats
+        if self.model.encoder is not None:
+            whole = {w.name: w.samples for w in batch}
+        kind = "feats" if whole is feats else "speech"
+        cut = {}
+        for window, segments, end in zip(batch, aligned, ends, strict=True):
+            seconds = len(window.samples) / self._encoder.sample_rate
+            # Where no word is heard, all is one pause, of which nothing would be left.
+            words = segments.words
+            pauses = find_cuts(words, seconds, self._max_pause) if words else NOTHING
+            example = {kind: whole[window.name], "token_end": np.array(end)}
+            cut[window.name] = cut_pauses({**example, "pause": np.array(pauses)}, *rates)
+        shortened = {name: example[kind] for name, example in cut.items()}
+        if kind == "speech":
+            shortened = encode_batch(self._encoder, shortened, self._device)
+        return shortened, [tuple(example["token_end"].tolist()) for example in cut.values()]
 
     @torch.no_grad()
     def _connect(self, name: str, feats: np.ndarray, segments: Segments) -> torch.Tensor:

@@ -58,11 +58,15 @@ def load_model(
     tokenizer = load_tokenizer(args.llm)
     encoder, aligner_encoder = (e and e.to(device) for e in build_encoders(files, model, args))
     if aligner is None and files.aligner is not None:
-        aligner = load_aligner(files.aligner, device)
+        aligner = load_aligner(files.aligner, files.aligner_conf, device)
     segmenter = Segmenter(aligner, tokenizer, files.prefix_space, files.textless_unit)
-    prompts = {**PROMPTS, **(getattr(args, "prompts", None) or {}), **files.prompts}
-    listener = Listener(model, encoder, segmenter, aligner_encoder)
-    return LoadedModel(listener, llm, tokenizer, prompts)
+    listener = Listener(model, encoder, segmenter, aligner_encoder, files.max_pause)
+    return LoadedModel(listener, llm, tokenizer, read_prompts(files, args))
+
+
+def read_prompts(files: ModelFiles, args: Namespace) -> dict[str, str]:
+    """Task -> template: those of everybody, of the training, and of ``files``."""
+    return {**PROMPTS, **(getattr(args, "prompts", None) or {}), **files.prompts}
 
 
 def read_training(files: ModelFiles) -> Namespace:
@@ -88,25 +92,36 @@ def load_trained(args: Namespace, model_file: Path) -> tuple[SpeechModel, Langua
     return model, model.llm if task is SSRLMTask else load_language_model(args.llm)
 
 
+def find_encoder(files: ModelFiles, args: Namespace) -> tuple[str, dict]:
+    """Name and options of the encoder whose features the connector takes.
+
+    Raises:
+        ValueError: it is not known, or known twice.
+    """
+    if args.input_size is None:
+        if files.encoder is not None:
+            raise ValueError(f"encoder: {files.config} says it already: {args.encoder}")
+        return args.encoder, args.encoder_conf
+    if files.encoder is None:
+        raise ValueError(
+            f"{files.model_file} was trained on extracted features: say of which encoder, for "
+            "example encoder='whisper', encoder_conf={'model': 'whisper-tiny.en'}; of a command, "
+            "--encoder whisper --encoder_conf model=whisper-tiny.en"
+        )
+    return files.encoder, files.encoder_conf
+
+
 def build_encoders(
     files: ModelFiles, model: SpeechModel, args: Namespace
 ) -> tuple[AbsEncoder, AbsEncoder | None]:
     """The connector's encoder, and the aligner's if that is another one.
 
     Raises:
-        ValueError: it is not known, known twice, or gives other features than were trained on.
+        ValueError: see ``find_encoder``; or it gives other features than were trained on.
     """
-    name, conf = files.encoder, files.encoder_conf
-    if model.encoder is not None:
-        if name is not None:
-            raise ValueError(f"encoder: {files.config} says it already: {args.encoder}")
-        name, conf, encoder = args.encoder, args.encoder_conf, model.encoder
-    elif name is None:
-        raise ValueError(
-            f"{files.model_file} was trained on extracted features: say of which encoder, for "
-            "example encoder='whisper', encoder_conf={'model': 'whisper-tiny.en'}"
-        )
-    else:
+    name, conf = find_encoder(files, args)
+    encoder = model.encoder
+    if encoder is None:
         encoder = _build_encoder(name, conf)
         found = encoder.output_size(), encoder.frame_rate
         if found != (args.input_size, args.frame_rate):
@@ -133,6 +148,8 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
     return found
 
 
-def load_aligner(name: str, device: str) -> AbsAligner:
-    """An aligner by its checkpoint, or by its name if it has no options."""
-    return aligner_factory(name)() if name in ALIGNERS else load_trained_aligner(name, device)
+def load_aligner(name: str, conf: dict, device: str) -> AbsAligner:
+    """An aligner by its checkpoint, or by its name with its options."""
+    if name in ALIGNERS:
+        return build_from_conf(aligner_factory(name), conf, "aligner_conf")
+    return load_trained_aligner(name, device)

@@ -172,6 +172,12 @@ def test_dtype_is_the_llms(make_experiment, beep_aligner, wav):
         as_dtype("int8")
 
 
+def test_an_aligner_by_its_name_has_options(on_features, encoder):
+    options = {"aligner": "trained", "aligner_conf": {"modle": "x.pth"}, **encoder}
+    with pytest.raises(ValueError, match="aligner_conf: unknown option modle"):
+        SpeechLM.from_pretrained(on_features, **options)
+
+
 def test_another_llm_may_be_named(on_features, encoder, causal_lm, tmp_path):
     shutil.copytree(causal_lm, tmp_path / "llm")
     files = find_model(on_features, llm=str(tmp_path / "llm"), **encoder)

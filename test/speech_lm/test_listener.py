@@ -172,3 +172,28 @@ def test_an_aligner_takes_features_of_its_own(on_features, encoder, ctc_checkpoi
 def test_tokens_without_a_space_before_the_first_word(on_features, encoder, beep_aligner, wav):
     lm = SpeechLM.from_pretrained(on_features, aligner=beep_aligner, prefix_space=False, **encoder)
     assert len(lm.embed(wav, "ab c")) == 4
+
+
+RAW = ["--encoder", "tiny", "--encoder_conf", "output_size=8"]
+CIF = ["--connector", "cif", "--connector_conf", "num_heads=2", "--connector_conf", "num_layers=1"]
+
+
+@pytest.mark.parametrize("options", [["--input_size", "8"], RAW, [*RAW, *CIF]])
+@pytest.mark.parametrize("text", ["ab c", None])
+def test_long_pauses_are_not_heard(options, text, make_experiment, encoder, beep_aligner, sound):
+    checkpoint = make_experiment(*options)
+    given = {"aligner": beep_aligner, **(encoder if options[0] == "--input_size" else {})}
+    wav = sound(2.6, (0.5, 0.9), (1.5, 1.9))
+    short = np.concatenate([wav[6400:14400], wav[22400:32000]])  # 0.4 to 0.9 s, 1.4 to 2 s
+    plain = SpeechLM.from_pretrained(checkpoint, **given)
+    cuts = SpeechLM.from_pretrained(checkpoint, max_pause=0.1, **given)
+    torch.testing.assert_close(cuts.embed(wav, text), plain.embed(short, text))
+    assert cuts.segment(wav, text) == plain.segment(wav, text)
+    silence = np.zeros(16000, dtype=np.float32)
+    torch.testing.assert_close(cuts.embed(silence), plain.embed(silence))
+
+
+def test_cutting_pauses_needs_an_aligner(make_experiment, wav):
+    lm = SpeechLM.from_pretrained(make_experiment(*RAW, *CIF), max_pause=0.1)
+    with pytest.raises(ValueError, match="segments need an aligner"):
+        lm.embed(wav)

@@ -82,12 +82,16 @@ retention_text=       # held-out text, a document a line: its perplexity before 
 blimp=                # data/ of BLiMP: its accuracy before and after fine-tuning
 blimp_limit=30        # pairs of each of its 67 paradigms
 
+# Packing and upload, of what was trained last
+pack_transformers=false # stage 12: also a folder that transformers loads by itself, LLM included
+hf_repo=              # stage 13: owner/name on the Hugging Face hub; made private if new
+
 help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets 'NAME ...' [options]
 
 Stages: 1 data preparation, 2 speed perturbation, 3 format and filter audio,
 4 forced alignment, 5 LLM tokens and segmentation, 6 feature extraction, 7 collect stats,
 8 connector distillation, 9 training through the LLM or of the LLM, 10 inference, 11 scoring,
-12 packing (not available yet), 13 upload (not available yet).
+12 packing (--skip_packing false), 13 upload to the Hugging Face hub (--skip_upload false).
 
 Options, with - or _ in their names:
 $(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)$/    --\1 (\2)  \3/p' "$0")"
@@ -117,6 +121,8 @@ first_stage=${stage:-1}
 "${skip_train}" && skip_stages+=" 7 8 9"
 "${skip_eval}" && skip_stages+=" 10 11"
 [ "${feats_type}" = extracted ] || skip_stages+=" 6"
+"${skip_packing}" && skip_stages+=" 12"
+"${skip_upload}" && skip_stages+=" 13"
 
 # Words of options that hold several.
 read -r -a aligner_options <<< "${aligner_conf}"
@@ -318,5 +324,18 @@ if in_range 11; then
     "${python}" -m espnet_ssr.bin.score --expdir "${expdir}" --output "${expdir}/RESULTS.md" \
         --command "./ssr.sh${recipe_args}"
     log "  wrote ${expdir}/RESULTS.md"
+fi
+
+# shellcheck source=scripts/pack.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/pack.sh"
+
+if in_range 12; then
+    announce 12 "packing"
+    for model in $(last_models); do pack_model "${model}"; done
+fi
+
+if in_range 13; then
+    announce 13 "upload to ${hf_repo}"
+    for model in $(last_models); do upload_model "${model}"; done
 fi
 log "all stages asked for are done"

@@ -50,10 +50,13 @@ esac
 [ "${inference_nj}" = 1 ] || die "--inference_nj ${inference_nj} is not available yet: use 1"
 [ "${stage}" != 2 ] || [ -n "${speed_perturb_factors}" ] \
     || die "--stage 2 needs --speed_perturb_factors"
-"${skip_packing}" || die "stage 12, packing, is not available yet: use --skip_packing true"
-"${skip_upload}" || die "stage 13, upload, is not available yet: use --skip_upload true"
+if ! "${skip_upload}"; then
+    [[ ${hf_repo} =~ ^[^/]+/[^/]+$ ]] || die "--skip_upload false needs --hf_repo owner/name"
+    [ "$(wc -w <<< "${finetune:-${lm_config:-${distill_config}}}")" = 1 ] \
+        || die "--hf_repo ${hf_repo} is for one model: give one --finetune, --lm_config or" \
+            "--distill_config"
+fi
+[ "${stage}" != 12 ] || ! "${skip_packing}" || die "--stage 12 needs --skip_packing false"
+[ "${stage}" != 13 ] || ! "${skip_upload}" || die "--stage 13 needs --skip_upload false"
 [ "${stage}" != 9 ] || [ -n "${lm_config}${finetune}" ] \
     || die "--stage 9 needs --lm_config or --finetune"
-for n in 12 13; do
-    [ "${stage}" != "${n}" ] || die "stage ${n} is not available yet"
-done
