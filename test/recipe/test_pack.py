@@ -20,7 +20,9 @@ def transcribe(model, clone, **options):
     texts = read_keyed(clone / "dump/test/text")
     wavs = read_keyed(clone / "dump/test/wav.scp")
     speech = [[Speech(clone / wav, text=texts[utt_id])] for utt_id, wav in wavs.items()]
-    return lm.generate([lm.prompts["transcribe"]] * len(speech), speech, max_tokens=12)
+    prompts = [lm.prompts["transcribe"]] * len(speech)
+    # On over the end: this connector was trained for seconds, and many transcripts are empty.
+    return lm.generate(prompts, speech, max_tokens=12, stop_at_newline=False)
 
 
 def test_packed_and_loaded(clone, monkeypatch, installed_model, tmp_path):
