@@ -61,6 +61,18 @@ def causal_lm(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
+def make_experiment(causal_lm, tmp_path_factory):
+    """A function from options of a training to its checkpoint; weights are random."""
+
+    from experiments import save_experiment
+
+    def make(*options, **task):
+        return save_experiment(tmp_path_factory.mktemp("exp"), causal_lm, *options, **task)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def asterisk_data(tmp_path_factory) -> Path:
     """``data/`` of the Asterisk recipe: its own if it was run, else fetched once a session."""
     if all((ASTERISK / "data" / name / "wav.scp").is_file() for name in ("train", "valid", "test")):

@@ -14,6 +14,7 @@ from espnet_ssr.align.alignment import Alignment, read_ctm
 from espnet_ssr.align.project import ProjectError, project_to_tokens, split_words
 from espnet_ssr.data.pause import NOTHING, find_cuts, shift_times
 from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
+from espnet_ssr.llm.tokenizer import tokenize_transcript
 from espnet_ssr.progress import Progress
 
 
@@ -149,8 +150,7 @@ def _segment(
     """Token ids (none if textless) and end times of one utterance, which is judged by what the
     cuts leave of it."""
     _check_score(words, options.min_score)
-    text = f" {text}" if options.prefix_space else text
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    text, encoded = tokenize_transcript(text, tokenizer, options.prefix_space)
     ids = [] if options.textless else encoded["input_ids"]
     offsets = split_words(text) if options.word_segments else encoded["offset_mapping"]
     # Encoders differ by a frame at the end of an utterance: count on the fewest.

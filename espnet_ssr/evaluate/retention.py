@@ -20,8 +20,7 @@ from espnet_ssr.batching import length_buckets
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.prompt import Row, predicting_states
-from espnet_ssr.llm.sample import first_tokens
+from espnet_ssr.llm.prompt import Row, first_tokens, predicting_states
 from espnet_ssr.progress import Progress
 
 MAX_POSITIONS = 2000  # of a batch, padding included: what the LLM reads at a time

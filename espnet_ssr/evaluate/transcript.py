@@ -21,13 +21,11 @@ from espnet_ssr.datadir import write_keyed
 from espnet_ssr.evaluate.embedding import error_rates
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.load import load_language_model
 from espnet_ssr.llm.prompt import PROMPTS, Prompt, predicting_states, stop_tokens
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.progress import Progress
-from espnet_ssr.task.distill import SSRDistillTask
-from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.task.trained import load_trained
 
 MAX_POSITIONS = 1000  # of a batch, padding included: what the LLM reads at a time
 
@@ -72,13 +70,11 @@ def load_reader(config_file: Path | None, model_file: Path, device: str) -> Read
     first ones of the training, or the default ones.
     """
     config_file = config_file or model_file.parent / "config.yaml"
-    # The option that only one of the tasks has.
-    if "llm_conf" in yaml.safe_load(config_file.read_text(encoding="utf-8")):
-        model, args = SSRLMTask.build_model_from_file(config_file, model_file, device)
-        llm, prompts = model.llm, list(model.prompts.values())
-    else:
-        model, args = SSRDistillTask.build_model_from_file(config_file, model_file, device)
-        llm, prompts = load_language_model(args.llm).to(device), []
+    args = Namespace(**yaml.safe_load(config_file.read_text(encoding="utf-8")))
+    model, llm = load_trained(args, model_file)
+    for module in (model, llm):
+        module.to(device).eval()
+    prompts = list(getattr(model, "prompts", {}).values())
     tokenizer = load_tokenizer(args.llm)
     prompts += [Prompt(tokenizer, PROMPTS[task]) for task in ("transcribe", "continue")]
     writing, continuing = (next(p for p in prompts if p.writes is w) for w in (True, False))

@@ -14,7 +14,8 @@ from espnet_ssr.export.remote_code import ROOT, flat_name, write_remote_code
 from espnet_ssr.llm.prompt import Prompt
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.speech_lm.folder import ModelFiles
-from espnet_ssr.speech_lm.load import find_encoder, load_trained, read_prompts, read_training
+from espnet_ssr.speech_lm.load import find_encoder, read_prompts, read_training
+from espnet_ssr.task.trained import load_trained
 
 CLASSES = {
     "AutoConfig": "modeling_ssr.SSRConfig",

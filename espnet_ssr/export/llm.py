@@ -11,7 +11,8 @@ from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.lora import LoraLanguageModel
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.speech_lm.folder import ModelFiles
-from espnet_ssr.speech_lm.load import load_trained, read_training
+from espnet_ssr.speech_lm.load import read_training
+from espnet_ssr.task.trained import load_trained
 
 
 def merge_adapters(llm: LanguageModel) -> PreTrainedModel:

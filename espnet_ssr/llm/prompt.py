@@ -108,6 +108,21 @@ def start_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return ids[: ids.index(plain[0])]
 
 
+def first_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What a text is read or written after: what the tokenizer puts before every text; without
+    such, the token that begins or else ends a sequence, as in lm-evaluation-harness.
+
+    Raises:
+        ValueError: the tokenizer has none of them.
+    """
+    if found := start_tokens(tokenizer):
+        return found
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return [token]
+    raise ValueError("the tokenizer has no token that begins or ends a text")
+
+
 def stop_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Tokens that end a transcript: the tokenizer's end, and all with a line break."""
     # How line breaks are spelled in vocabularies of bytes, of SentencePiece and of neither. Only

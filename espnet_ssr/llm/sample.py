@@ -18,23 +18,8 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from espnet_ssr.datadir import write_lines
-from espnet_ssr.llm.prompt import start_tokens
+from espnet_ssr.llm.prompt import first_tokens
 from espnet_ssr.progress import Progress
-
-
-def first_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What a text is read or written after: what the tokenizer puts before every text; without
-    such, the token that begins or else ends a sequence, as in lm-evaluation-harness.
-
-    Raises:
-        ValueError: the tokenizer has none of them.
-    """
-    if found := start_tokens(tokenizer):
-        return found
-    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
-        if token is not None:
-            return [token]
-    raise ValueError("the tokenizer has no token that begins or ends a text")
 
 
 class TextSampler:

@@ -16,16 +16,13 @@ from espnet_ssr.align.trained import load_trained_aligner
 from espnet_ssr.conf import build_from_conf
 from espnet_ssr.encoder import ENCODERS, AbsEncoder
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.load import load_language_model
 from espnet_ssr.llm.prompt import PROMPTS
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.speech_lm.folder import ModelFiles
 from espnet_ssr.speech_lm.listener import Listener
 from espnet_ssr.speech_lm.segments import Segmenter
-from espnet_ssr.task.distill import SSRDistillTask
-from espnet_ssr.task.lm import SSRLMTask
-from espnet_ssr.train.checkpoint import load_trained_weights
+from espnet_ssr.task.trained import load_trained
 
 
 class LoadedModel(NamedTuple):
@@ -76,20 +73,7 @@ def read_training(files: ModelFiles) -> Namespace:
         config["llm"] = files.llm
     if files.connector_aligner is not None:
         config["connector_conf"]["aligner"] = str(files.connector_aligner)
-    if "llm_conf" in config:
-        # Losses are for training; theirs may be a teacher, a whole LLM more.
-        config["model_conf"] = {}
     return Namespace(**config)
-
-
-def load_trained(args: Namespace, model_file: Path) -> tuple[SpeechModel, LanguageModel]:
-    """The model of a training, and the LLM that reads its vectors: for a distilled connector the
-    one whose embeddings it learned."""
-    # The option that only one of the tasks has.
-    task = SSRLMTask if hasattr(args, "llm_conf") else SSRDistillTask
-    model = task.build_model(args)
-    load_trained_weights(model, model_file)
-    return model, model.llm if task is SSRLMTask else load_language_model(args.llm)
 
 
 def find_encoder(files: ModelFiles, args: Namespace) -> tuple[str, dict]:

@@ -11,6 +11,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from espnet_ssr.align.abs import AbsAligner, AlignError, AlignUtterance, Levels
 from espnet_ssr.align.alignment import Span
 from espnet_ssr.align.project import ProjectError, project_to_tokens, split_words
+from espnet_ssr.llm.tokenizer import tokenize_transcript
 
 
 class Segments(NamedTuple):
@@ -118,5 +119,4 @@ class Segmenter:
 
     def _encode(self, text: str) -> tuple[str, BatchEncoding]:
         """What is tokenized, and its tokens: as ``ssr_segment`` does it."""
-        text = f" {text}" if self._prefix_space else text
-        return text, self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return tokenize_transcript(text, self._tokenizer, self._prefix_space)

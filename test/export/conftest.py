@@ -1,18 +1,7 @@
-"""Tiny experiments."""
+"""Where remote code is put."""
 
 import pytest
 import transformers.dynamic_module_utils
-from experiments import save_experiment
-
-
-@pytest.fixture(scope="session")
-def make_experiment(causal_lm, tmp_path_factory):
-    """A function from options of a training to its checkpoint; weights are random."""
-
-    def make(*options, **task):
-        return save_experiment(tmp_path_factory.mktemp("exp"), causal_lm, *options, **task)
-
-    return make
 
 
 @pytest.fixture(scope="session")

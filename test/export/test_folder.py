@@ -15,8 +15,9 @@ from espnet_ssr.export.folder import export_model
 from espnet_ssr.export.remote_code import write_remote_code
 from espnet_ssr.llm.prompt import Prompt
 from espnet_ssr.speech_lm.folder import find_model
-from espnet_ssr.speech_lm.load import load_trained, read_training
+from espnet_ssr.speech_lm.load import read_training
 from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.task.trained import load_trained
 
 TINY = {"encoder": "tiny", "encoder_conf": {"output_size": 8}}
 FEATURES = ["--input_size", "8"]

@@ -8,8 +8,9 @@ from espnet_ssr.export.llm import merge_adapters, save_merged
 from espnet_ssr.llm.load import load_llm
 from espnet_ssr.llm.lora import LoraLanguageModel
 from espnet_ssr.speech_lm.folder import find_model
-from espnet_ssr.speech_lm.load import load_trained, read_training
+from espnet_ssr.speech_lm.load import read_training
 from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.task.trained import load_trained
 
 IDS = torch.tensor([5, 80, 7, 200])
 FEATURES = ["--input_size", "8", "--lora_conf", "rank=2"]

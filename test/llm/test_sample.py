@@ -8,7 +8,8 @@ from tiny_causal_lm import make_tokenizer
 
 from espnet_ssr.bin import sample_text
 from espnet_ssr.llm.load import load_llm
-from espnet_ssr.llm.sample import TextSampler, first_tokens, write_sampled_text
+from espnet_ssr.llm.prompt import first_tokens
+from espnet_ssr.llm.sample import TextSampler, write_sampled_text
 
 START, END = 256, 257
 

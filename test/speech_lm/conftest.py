@@ -1,7 +1,7 @@
-"""Tiny experiments, and an aligner that hears a word in every beep."""
+"""A tiny model, and an aligner that hears a word in every beep."""
 
 import pytest
-from experiments import BeepAligner, make_sound, save_ctc_aligner, save_experiment
+from experiments import BeepAligner, make_sound, save_ctc_aligner
 
 from espnet_ssr import SpeechLM
 
@@ -20,16 +20,6 @@ def beep_aligner():
 def encoder():
     """Options that say which encoder a connector's features came from."""
     return {"encoder": "tiny", "encoder_conf": {"output_size": 8}}
-
-
-@pytest.fixture(scope="session")
-def make_experiment(causal_lm, tmp_path_factory):
-    """A function from options of a training to its checkpoint; weights are random."""
-
-    def make(*options, **task):
-        return save_experiment(tmp_path_factory.mktemp("exp"), causal_lm, *options, **task)
-
-    return make
 
 
 @pytest.fixture(scope="session")
