@@ -123,21 +123,6 @@ def pack_groups(
     return feats[used].where(mask[used][..., None], 0), mask[used], used.sum(1)
 
 
-def bucket_by_length(lengths: torch.Tensor, growth: float = 1.4) -> list[torch.Tensor]:
-    """Indices of the segments in each bucket, shortest bucket first; none of those of length 0.
-
-    The longest of a bucket is at most ``growth`` times its shortest (or one frame longer): one
-    long pause must not pad every segment of a batch to its own length.
-    """
-    edges, edge = [0], 1
-    longest = int(lengths.max()) if len(lengths) else 0
-    while edge < longest:
-        edges.append(edge)
-        edge = max(edge + 1, int(edge * growth))
-    bucket = torch.bucketize(lengths, torch.tensor(edges, device=lengths.device))
-    return [torch.nonzero(bucket == b).squeeze(1) for b in bucket.unique().tolist() if b > 0]
-
-
 def unpack_segments(packed: torch.Tensor, token_lengths: torch.Tensor) -> torch.Tensor:
     """One vector a segment ``(S, H)`` back to ``(B, M, H)``, zero after each length."""
     mask = length_mask(token_lengths, int(token_lengths.max()))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from espnet_ssr.connector.segments import Rows, bucket_by_length
+from espnet_ssr.batching import bucket_by_length
+from espnet_ssr.connector.segments import Rows
 from espnet_ssr.tensors import length_mask, sinusoids
 
 # At full scale the positions are larger than the projected features and drown them at first, which

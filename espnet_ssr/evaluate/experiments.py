@@ -79,6 +79,15 @@ def _read(file: Path) -> Experiment:
     )
 
 
+def read_cascades(expdir: Path) -> dict[str, dict[str, dict]]:
+    """Test set -> recogniser -> content of its ``asr_<model>/<set>/result.json``."""
+    found: dict[str, dict[str, dict]] = {}
+    for file in sorted(expdir.glob("asr_*/*/result.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        found.setdefault(file.parent.name, {})[result["model"]] = result["asr"]
+    return found
+
+
 def split_common_suffix(names: list[str]) -> tuple[list[str], str]:
     """Cut what all names end with, at an underscore, off them: it is said once, above the table."""
     words = [name.split("_") for name in names]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from espnet_ssr.datadir import write_lines
-from espnet_ssr.evaluate.experiments import Experiment, collect, split_common_suffix
+from espnet_ssr.evaluate.experiments import (
+    Experiment,
+    collect,
+    read_cascades,
+    split_common_suffix,
+)
 from espnet_ssr.evaluate.report_text import KINDS, millions, percent
 from espnet_ssr.markdown import describe_run, number, table
 from espnet_ssr.plots import plot_bars
@@ -48,7 +53,7 @@ CONSTANT = "mean embedding"
 
 def write_results(expdir: Path, output: Path, command: str) -> None:
     """Write ``output`` (Markdown) and a picture a test set into ``images/`` beside it."""
-    experiments = collect(expdir)
+    experiments, cascades = collect(expdir), read_cascades(expdir)
     short_names, suffix = split_common_suffix([e.name for e in experiments])
     for experiment, name in zip(experiments, short_names, strict=True):
         experiment.name = name
@@ -57,6 +62,7 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
     for test_set in sorted({e.test_set for e in experiments}):
         chosen = [e for e in experiments if e.test_set == test_set]
         sections += [f"## {test_set}\n", *_describe_set(test_set, chosen, output.parent)]
+        sections += [_describe_cascade(*item) for item in cascades.get(test_set, {}).items()]
     kinds = [kind for kind in KINDS if any(kind in e.result for e in experiments)]
     sections += ["## What the figures mean\n", *(KINDS[kind] for kind in kinds)]
     write_lines(output, "\n".join(sections).splitlines())
@@ -134,6 +140,11 @@ def _llm_table(experiments: list[Experiment]) -> str:
         cells = _cells(figures, LLM_COLUMNS)
         rows.append([f"**{e.name}**", e.trained, e.commit, size, seed, rate, *cells])
     return table([*header, *LLM_COLUMNS.values()], rows, text_columns=5)
+
+
+def _describe_cascade(recogniser: str, figures: dict[str, float]) -> str:
+    rates = f"WER {percent(figures['wer'])}, CER {percent(figures['cer'])}"
+    return f"A cascade reads the transcripts of `{recogniser}` instead: {rates}.\n"
 
 
 def _retention_table(experiments: list[Experiment]) -> str:

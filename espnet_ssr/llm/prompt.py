@@ -11,6 +11,7 @@ import torch
 import yaml
 from transformers import PreTrainedTokenizerBase
 
+from espnet_ssr.batching import bucket_by_length
 from espnet_ssr.llm.language_model import LanguageModel
 
 PROMPTS: Mapping[str, str] = yaml.safe_load(
@@ -92,13 +93,20 @@ def text_row(ids: torch.Tensor, llm: LanguageModel) -> Row:
 
 
 def predicting_states(rows: Sequence[Row], llm: LanguageModel) -> torch.Tensor:
-    """Hidden states ``(S, H)`` that the LLM predicts the targets of all rows from, S in sum."""
-    hidden = llm.hidden([row.inputs for row in rows])
-    last = [
-        states[len(row.inputs) - len(row.targets) : len(row.inputs)]
-        for states, row in zip(hidden, rows, strict=True)
-    ]
-    return torch.cat(last)
+    """Hidden states ``(S, H)`` that the LLM predicts the targets of all rows from, S in sum.
+
+    The LLM reads rows of like length at a time: tasks differ in length by far more than utterances
+    of a batch do, and padding costs as much time and memory as tokens.
+    """
+    found = {}
+    lengths = torch.tensor([len(row.inputs) if len(row.targets) else 0 for row in rows])
+    for bucket in bucket_by_length(lengths, growth=2.0):
+        chosen = [rows[n] for n in bucket.tolist()]
+        hidden = llm.hidden([row.inputs for row in chosen])
+        for n, row, states in zip(bucket.tolist(), chosen, hidden, strict=True):
+            found[n] = states[len(row.inputs) - len(row.targets) : len(row.inputs)]
+    nothing = rows[0].inputs.new_zeros(0, llm.width)
+    return torch.cat([found.get(n, nothing) for n in range(len(rows))])
 
 
 def start_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -11,8 +11,16 @@ from espnet_ssr.connector.abs import AbsConnector
 from espnet_ssr.llm.cross_entropy import TokenScores, score_tokens
 from espnet_ssr.llm.embedding import EmbeddingSpace
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.prompt import Prompt, Row, predicting_states, text_row
+from espnet_ssr.llm.prompt import (
+    Prompt,
+    Row,
+    predicting_states,
+    start_tokens,
+    stop_tokens,
+    text_row,
+)
 from espnet_ssr.model.speech import SpeechModel
+from espnet_ssr.model.spoken_text import first_line, speak
 
 LOSSES = {"cross_entropy": "nats", "kl": "divergence"}
 """Loss -> the score of a token that it is the mean of."""
@@ -33,6 +41,8 @@ class SSRLMModel(SpeechModel):
             in place of the vectors (knowledge distillation).
         replay_losses: the same of tokens of a text that comes with the batch; there the teacher
             reads what the LLM reads.
+        spoken_replay: share of these texts that are read as if they had been spoken
+            (``espnet_ssr.model.spoken_text``), for all tasks and with the losses of speech.
         teacher: the LLM before training; None: ``llm`` knows how it was (``original``).
         autocast: compute in this type (``bfloat16``), whatever the weights are in; None: do not.
         speech: what ``SpeechModel`` takes.
@@ -46,6 +56,7 @@ class SSRLMModel(SpeechModel):
         tasks: Mapping[str, float],
         losses: Mapping[str, float] | None = None,
         replay_losses: Mapping[str, float] | None = None,
+        spoken_replay: float = 0.0,
         teacher: LanguageModel | None = None,
         autocast: str | None = None,
         **speech,
@@ -66,6 +77,7 @@ class SSRLMModel(SpeechModel):
         self.teacher = teacher
         self.autocast = autocast
         self._check_tasks()
+        self._prepare_spoken_replay(spoken_replay)
         space = EmbeddingSpace(llm.embedding_matrix())
         connector.start_at(space.mean, space.deviation)
 
@@ -80,6 +92,20 @@ class SSRLMModel(SpeechModel):
                     f"tasks: {task}: {type(self.connector).__name__} gives no vector for each "
                     "token; its prompt needs <text>"
                 )
+
+    def _prepare_spoken_replay(self, share: float) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"model_conf: spoken_replay: from 0 to 1, not {share}")
+        if share and not self.connector.token_aligned:
+            raise ValueError(
+                f"model_conf: spoken_replay: {type(self.connector).__name__} gives no vector for "
+                "each token, so its errors are not known"
+            )
+        self.spoken_replay = share
+        tokenizer = next(iter(self.prompts.values())).tokenizer
+        self._num_start = len(start_tokens(tokenizer))
+        breaks = stop_tokens(tokenizer) if share else []
+        self.register_buffer("_line_breaks", torch.tensor(breaks), persistent=False)
 
     def forward(
         self,
@@ -111,11 +137,13 @@ class SSRLMModel(SpeechModel):
             output = self.connect(token_end, token_id_lengths if told else None, **batch)
             vectors = _unpad(output.embeds, output.lengths)
             texts = _unpad(token_id, token_id_lengths)
-            loss, stats, count = self._speech_loss(vectors, texts, utt_id)
+            spoken, replay = self._deal_replay(replay_id, replay_id_lengths)
+            vectors += speak(spoken, vectors, texts, self.llm)
+            loss, stats, count = self._speech_loss(vectors, texts + spoken, utt_id)
             if replay_id is not None:
-                replay, replayed = self._replay_loss(_unpad(replay_id, replay_id_lengths))
-                loss, count = loss + replay, count + replayed
-                stats["replay_loss"] = replay / max(count, 1)
+                replay_loss, replayed = self._replay_loss(replay)
+                loss, count = loss + replay_loss, count + replayed
+                stats["replay_loss"] = replay_loss / max(count, 1)
         loss, stats = self.add_losses(loss / max(count, 1), stats, output)
         return loss, stats, torch.tensor(count, device=loss.device)
 
@@ -150,9 +178,21 @@ class SSRLMModel(SpeechModel):
         drawn = torch.multinomial(weights, utterances, replacement=True).tolist()
         return [(list(self.tasks)[task], b) for b, task in enumerate(drawn)]
 
+    def _deal_replay(
+        self, ids: torch.Tensor | None, lengths: torch.Tensor | None
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Texts to be read as if they had been spoken, and others, of two tokens or more."""
+        texts = [] if ids is None else _unpad(ids, lengths)
+        dealt: tuple[list, list] = ([], [])
+        for text in texts:
+            if spoken := bool(self.spoken_replay) and bool(torch.rand(()) < self.spoken_replay):
+                text = first_line(text[self._num_start :], self._line_breaks)
+            if len(text) > 1:
+                dealt[not spoken].append(text)
+        return dealt
+
     def _replay_loss(self, texts: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
         """Sum over the tokens that are predicted, and how many these are."""
-        texts = [ids for ids in texts if len(ids) > 1]
         if not texts:
             return torch.zeros((), device=self.llm.device), 0
 
@@ -191,7 +231,8 @@ def _warn_not_finite(
     """Name the utterances whose scores are not finite; ESPnet then leaves out the update."""
     bad = {b for part, b in zip(per_row, utterances, strict=True) if not part.isfinite().all()}
     if bad:
-        names = [utt_ids[b] if utt_ids else f"number {b} of the batch" for b in sorted(bad)]
+        known = utt_ids or []
+        names = [known[b] if b < len(known) else f"number {b} of the batch" for b in sorted(bad)]
         # An error, as ESPnet shows nothing less of processes other than the first.
         logging.error(f"the loss is not finite for {', '.join(names)}")
 

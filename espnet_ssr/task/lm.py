@@ -29,7 +29,7 @@ FINETUNE = ("none", "vanilla", "lora")
 class SSRLMTask(SpeechTask):
     """Trains by what the LLM predicts after a connector's vectors."""
 
-    model_options = "Options of SSRLMModel: losses, replay_losses, autocast"
+    model_options = "Options of SSRLMModel: losses, replay_losses, spoken_replay, autocast"
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from espnet_ssr.connector.segments import (
     Rows,
-    bucket_by_length,
     cumulative_frames,
     pack_groups,
     pack_segments,
@@ -133,7 +132,6 @@ def test_rows():
 def test_no_rows():
     rows = Rows.packed(torch.tensor([], dtype=torch.long))
     assert [x.tolist() for x in rows.members()] == [[], []]
-    assert bucket_by_length(rows.lengths) == []
 
 
 @given(sizes=SEGMENT_SIZES, spare=st.integers(0, 5))
@@ -163,21 +161,6 @@ def test_unpack_undoes_the_order_of_pack(sizes):
     mask = length_mask(token_lengths, int(token_lengths.max()))
     assert torch.equal(unpacked[mask], packed)
     assert not unpacked[~mask].any()
-
-
-@given(
-    lengths=st.lists(st.integers(0, 3000), min_size=1, max_size=60),
-    growth=st.sampled_from([1.1, 1.4, 2.0]),
-)
-def test_buckets(lengths, growth):
-    buckets = bucket_by_length(torch.tensor(lengths), growth)
-    wanted = [i for i, length in enumerate(lengths) if length]
-    assert sorted(i for bucket in buckets for i in bucket.tolist()) == wanted
-    spans = [
-        (min(found), max(found)) for found in ([lengths[i] for i in bucket] for bucket in buckets)
-    ]
-    assert all(longest <= max(shortest * growth, shortest + 1) for shortest, longest in spans)
-    assert all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
 
 
 @given(sizes=SEGMENT_SIZES, seed=st.integers(0, 99))

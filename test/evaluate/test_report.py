@@ -243,3 +243,13 @@ def test_text_ability_before_and_after(tmp_path):
     assert kd[0] == "**kd**"
     assert kd[3:] == ["63.00", "5.0", "74.5", "-0.5", "-2.0 to 1.0"]
     assert lora[3:] == ["61.20", "2.0", "-", "-", "- to -"]
+
+
+def test_cascade_stands_below_its_test_set(expdir, tmp_path):
+    folder = expdir / "asr_whisper" / "test"
+    folder.mkdir(parents=True)
+    result = {"asr": {"wer": 0.064, "cer": 0.033, "utterances": 52}, "model": "whisper-tiny.en"}
+    (folder / "result.json").write_text(json.dumps(result))
+    write_results(expdir, tmp_path / "RESULTS.md", "./run.sh")
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert "A cascade reads the transcripts of `whisper-tiny.en` instead: WER 6.4, CER 3.3." in text

@@ -91,3 +91,16 @@ def test_prompt_of_the_real_model(installed_model):
     assert tokenizer.decode(prompt.end) == "\n"
     assert set(prompt.end) <= set(stop_tokens(tokenizer))
     assert tokenizer.eos_token_id in stop_tokens(tokenizer)
+
+
+def test_rows_of_any_length_are_read_as_if_alone(llm):
+    """Rows are read in buckets of like length; nothing is lost and the order stays."""
+    prompt = Prompt(make_tokenizer(start=True), "ab<speech>c<text>")
+    generator = torch.Generator().manual_seed(0)
+    ids = [torch.arange(3, 3 + length) for length in (40, 1, 3, 12, 2)]
+    rows = [prompt.fill(torch.randn(len(i), llm.width, generator=generator), i, llm) for i in ids]
+    # One token and nothing before it: there is nothing to predict.
+    rows.insert(2, text_row(torch.tensor([5]), llm))
+    alone = torch.cat([predicting_states([row], llm) for row in rows])
+    assert len(alone) == sum(map(len, ids))
+    torch.testing.assert_close(predicting_states(rows, llm), alone)

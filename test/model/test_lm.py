@@ -261,6 +261,30 @@ def test_replayed_text_is_part_of_the_mean(causal_lm, batch):
     torch.testing.assert_close(model(**batch, **nothing)[0], speech)
 
 
+def test_replayed_text_may_be_read_as_if_spoken(causal_lm, batch):
+    """Every task is then done with it, too; the mark that begins a text is not spoken."""
+    model = make_whole(causal_lm, spoken_replay=1.0).eval()
+    _, _, count = model(**batch)
+    start = make_tokenizer(start=True).bos_token_id
+    replay = {
+        "replay_id": torch.tensor([[start, 7, 8, 9, 60], [start, 3, 0, 0, 0], [0] * 5]),
+        "replay_id_lengths": torch.tensor([5, 2, 0]),
+    }
+    loss, stats, weight = model(**batch, **replay)
+    assert weight == count + 4 + (4 + len("\n"))  # going on, and writing with its end
+    assert stats["replay_loss"] == 0
+    assert loss.isfinite()
+
+
+def test_who_cannot_have_spoken_replay(causal_lm):
+    llm, options = load_language_model(causal_lm), {"encoder": None, "frame_rate": 50.0}
+    tasks = {"transcribe": 1.0}
+    with pytest.raises(ValueError, match="spoken_replay: Pairs gives no vector for each token"):
+        SSRLMModel(Pairs(), llm, BOTH, tasks, spoken_replay=0.5, **options)
+    with pytest.raises(ValueError, match="spoken_replay: from 0 to 1, not 2"):
+        SSRLMModel(Pairs(), llm, BOTH, tasks, spoken_replay=2, **options)
+
+
 @pytest.mark.parametrize("finetune", ["lora", "vanilla"])
 def test_the_teacher_is_the_llm_before_training(causal_lm, batch, finetune):
     teacher = load_language_model(causal_lm) if finetune == "vanilla" else None
