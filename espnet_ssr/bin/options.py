@@ -24,6 +24,13 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard_size", type=int, default=200, help="utterances a shard")
 
 
+def add_part_options(parser: argparse.ArgumentParser) -> None:
+    """Options of an array of jobs that share out the utterances among themselves."""
+    parser.add_argument("--job", type=int, help="number of this job, from 1; unset: all in one")
+    parser.add_argument("--num_jobs", type=int, default=1, help="of the array")
+    parser.add_argument("--shard_size", type=int, default=20, help="utterances a shard")
+
+
 def make_inference_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with what running a model on a test set takes; ``--config FILE`` reads options from
     YAML and refuses unknown ones."""

@@ -3,13 +3,12 @@ it writes down after them."""
 
 from __future__ import annotations
 
-import math
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import yaml
@@ -17,8 +16,7 @@ from espnet2.torch_utils.device_funcs import to_device
 from torch.utils.data import DataLoader
 
 from espnet_ssr.batching import length_buckets
-from espnet_ssr.datadir import write_keyed
-from espnet_ssr.evaluate.embedding import error_rates
+from espnet_ssr.evaluate.items import DIGITS, ITEMS, Item, Score, write_items
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.prompt import PROMPTS, Prompt, predicting_states, stop_tokens
@@ -28,6 +26,8 @@ from espnet_ssr.progress import Progress
 from espnet_ssr.task.trained import load_trained
 
 MAX_POSITIONS = 1000  # of a batch, padding included: what the LLM reads at a time
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -84,26 +84,24 @@ def load_reader(config_file: Path | None, model_file: Path, device: str) -> Read
 
 
 def hear(
-    model: SpeechModel, loader: DataLoader, references: dict[str, list[int]]
+    model: SpeechModel, loader: DataLoader, references: Mapping[str, Sequence[int]]
 ) -> dict[str, Heard]:
-    """Vectors of what a loader gives in batches of one utterance.
+    """Vectors of some utterances of a test set.
 
     A connector that needs no segments decides by itself how many vectors there are.
 
     Args:
-        loader: gives features or audio, and ``token_end`` if the connector needs segments.
-        references: right token ids by utterance; those without are left out.
+        loader: of the set; its dataset gives features or audio, and ``token_end`` if the connector
+            needs segments.
+        references: right token ids of the utterances.
 
     Raises:
-        ValueError: there are no segments and the connector needs some, or no utterance is left.
+        ValueError: there are no segments and the connector needs some.
     """
     device = model.connector.output.weight.device
-    progress = Progress(len(loader), "connector")
     heard = {}
-    for (utt_id,), batch in loader:
-        progress.update()
-        if utt_id not in references:
-            continue
+    for utt_id, ids in references.items():
+        _, batch = loader.collate_fn([loader.dataset[utt_id]])
         batch = to_device(batch, str(device))
         feats, lengths = model.encode(**batch)
         segments = batch.get("token_end"), batch.get("token_end_lengths")
@@ -113,80 +111,105 @@ def hear(
             raise ValueError(f"{type(model.connector).__name__} needs segments: give --seg_dir")
         output = model.connect(*segments, feats=feats, feats_lengths=lengths)
         vectors = output.embeds[0, : int(output.lengths)]
-        token_id = torch.tensor(references[utt_id], device=device)
+        token_id = torch.tensor(ids, device=device)
         heard[utt_id] = Heard(vectors, token_id, int(lengths) / model.frame_rate)
-    if not heard:
-        raise ValueError("no utterance has a reference; are --reference and the input of one set?")
     return heard
 
 
-def evaluate_transcripts(
-    heard: dict[str, Heard], reader: Reader, output_dir: Path, seed: int = 0
-) -> dict:
-    """Score vectors through the LLM, beside a topline and controls; write ``text``, what it wrote
-    down after them.
-
-    The rows: ``connector``; ``text``, the embeddings of the transcript itself in place of the
-    vectors; ``other utterance``, the vectors of another one; ``nothing``, the prompt alone. Each
-    has ``nats_per_token`` of the true transcript (without its end) and ``token_accuracy``, the
-    share of tokens that are the likeliest after the true ones before them. What the LLM writes
-    down by itself gives ``wer`` and ``cer`` of the first two, regardless of case and punctuation.
-
-    Where there is a vector for each token, also ``continuation`` of the first two rows: how well
-    each token is predicted from the vectors, or the embeddings, of those before it. The difference
-    is the gap between speech and text.
+@torch.inference_mode()
+def evaluate_utterances(
+    utt_ids: Sequence[str],
+    folder: Path,
+    final_folder: Path,
+    progress: Progress,
+    reader: Reader,
+    loader: DataLoader,
+    references: Mapping[str, Sequence[int]],
+    others: Mapping[str, str],
+) -> None:
+    """Write a shard, ``items.jsonl``; see ``make_items``.
 
     Args:
-        seed: of who the other utterance is.
+        loader, references: see ``hear``; of the whole set.
+        others: another utterance for each; empty: there is none.
+    """
+    # The connector costs little beside the LLM, so others are heard here once more.
+    wanted = dict.fromkeys([*utt_ids, *(others[u] for u in utt_ids if others)])
+    heard = hear(reader.model, loader, {u: references[u] for u in wanted})
+    write_items(folder / ITEMS, make_items(utt_ids, heard, others, reader))
+    progress.update(len(utt_ids))
 
-    Returns:
-        the rows as ``llm``, ``continuation``, and sizes of the set.
+
+def make_items(
+    utt_ids: Sequence[str], heard: Mapping[str, Heard], others: Mapping[str, str], reader: Reader
+) -> list[Item]:
+    """Score utterances through the LLM, beside a topline and controls.
+
+    The rows: ``connector``; ``text``, the embeddings of the transcript itself in place of the
+    vectors; ``nothing``, the prompt alone; ``other utterance``, the vectors of another one. Of each
+    the true transcript (without its end) is scored; the first two are transcribed, too. Where
+    there is a vector for each token, also ``continuation`` of these two: how well each token is
+    predicted from the vectors, or the embeddings, of those before it. The difference is the gap
+    between speech and text.
+
+    Args:
+        heard: these utterances, and the others.
     """
     llm, prompt = reader.llm, reader.prompt
-    vectors = {u: h.vectors for u, h in heard.items()}
-    targets = {u: h.token_id for u, h in heard.items()}
+    targets = {u: heard[u].token_id for u in utt_ids}
+    vectors = {u: heard[u].vectors for u in utt_ids}
     rows = {
         "connector": vectors,
         "text": {u: llm.embed(ids) for u, ids in targets.items()},
         "nothing": {u: v[:0] for u, v in vectors.items()},
     }
-    if len(vectors) > 1:
-        others = another(list(vectors), seed)
-        rows["other utterance"] = {u: vectors[others[u]] for u in vectors}
-    figures = {name: score(row, targets, llm, prompt) for name, row in rows.items()}
-    references = [plain(prompt.tokenizer.decode(ids)) for ids in targets.values()]
-    written = {name: transcribe(rows[name], targets, llm, prompt) for name in ("connector", "text")}
-    for name, texts in written.items():
-        figures[name] |= error_rates(references, [plain(texts[u]) for u in heard])
-    output_dir.mkdir(parents=True, exist_ok=True)
-    write_keyed(output_dir / "text", {u: written["connector"][u] for u in heard})
-    result = {"llm": figures}
+    two = {name: rows[name] for name in ("connector", "text")}
+    if others:
+        rows["other utterance"] = {u: heard[others[u]].vectors for u in utt_ids}
+    scores = {name: score(row, targets, llm, prompt) for name, row in rows.items()}
+    continuation = {}
     if reader.continuation is not None:
-        result["continuation"] = {
-            name: score(rows[name], targets, llm, reader.continuation)
-            for name in ("connector", "text")
-        }
-    return {**result, **rates(heard)}
+        for name, row in two.items():
+            continuation[name] = score(row, targets, llm, reader.continuation)
+    written = {name: transcribe(row, targets, llm, prompt) for name, row in two.items()}
+    return [
+        Item(
+            utt_id=u,
+            seconds=round(heard[u].seconds, DIGITS),
+            vectors=len(vectors[u]),
+            tokens=len(targets[u]),
+            other=others.get(u),
+            llm=_of_utterance(u, scores),
+            continuation=_of_utterance(u, continuation),
+            reference=" ".join(prompt.tokenizer.decode(targets[u]).split()),
+            written=_of_utterance(u, written),
+        )
+        for u in utt_ids
+    ]
+
+
+def _of_utterance(utt_id: str, rows: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
+    return {name: row[utt_id] for name, row in rows.items()}
 
 
 def score(
     vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt
-) -> dict[str, float]:
-    """``nats_per_token``, ``perplexity`` and ``token_accuracy`` of what a prompt predicts, its end
-    left out."""
-    nats, correct, tokens = 0.0, 0.0, 0
-    for batch in _batches(vectors, targets, prompt, "likelihood"):
+) -> dict[str, Score]:
+    """How well each utterance's tokens are predicted after a prompt, its end left out."""
+    found = {}
+    for batch in _batches(vectors, targets, prompt):
         rows = [prompt.fill(vectors[u], targets[u], llm, end=False) for u in batch]
-        ids = torch.cat([row.targets for row in rows])
-        if not len(ids):
+        sizes = [len(row.targets) for row in rows]
+        if not sum(sizes):
+            found |= dict.fromkeys(batch, Score(0.0, 0, 0))
             continue
+        ids = torch.cat([row.targets for row in rows])
         scores = score_tokens(llm.logits, predicting_states(rows, llm), ids)
-        nats += scores.nats.sum().item()
-        correct += scores.correct.sum().item()
-        tokens += len(scores.nats)
-    mean = nats / max(tokens, 1)
-    accuracy = correct / max(tokens, 1)
-    return {"nats_per_token": mean, "perplexity": math.exp(mean), "token_accuracy": accuracy}
+        parts = zip(batch, scores.nats.split(sizes), scores.correct.split(sizes), strict=True)
+        for utt_id, nats, correct in parts:
+            total = round(nats.sum().item(), DIGITS)
+            found[utt_id] = Score(total, len(nats), int(correct.sum()))
+    return found
 
 
 def transcribe(
@@ -198,7 +221,7 @@ def transcribe(
     not stop by itself.
     """
     stop, texts = stop_tokens(prompt.tokenizer), {}
-    for batch in _batches(vectors, targets, prompt, "transcription"):
+    for batch in _batches(vectors, targets, prompt):
         rows = [prompt.around(vectors[u], llm) for u in batch]
         limits = [2 * len(targets[u]) + 10 for u in batch]
         found = llm.generate(rows, stop, max(limits))
@@ -208,19 +231,19 @@ def transcribe(
     return texts
 
 
-def _batches(vectors: Tensors, targets: Tensors, prompt: Prompt, name: str) -> Iterator[list[str]]:
-    """Utterances of like length, with a progress report."""
+def _batches(vectors: Tensors, targets: Tensors, prompt: Prompt) -> list[list[str]]:
+    """Utterances of like length."""
     fixed = len(prompt.before) + len(prompt.after)
     lengths = {u: fixed + len(v) + len(targets[u]) for u, v in vectors.items()}
-    batches = length_buckets(lengths, MAX_POSITIONS)
-    progress = Progress(len(batches), name)
-    for batch in batches:
-        yield batch
-        progress.update()
+    return length_buckets(lengths, MAX_POSITIONS)
 
 
-def another(utt_ids: list[str], seed: int) -> dict[str, str]:
-    """Another utterance for each, each one once: the next of a random circle."""
+def another(utt_ids: Iterable[str], seed: int) -> dict[str, str]:
+    """Another utterance for each, each one once: the next of a random circle. Empty if there is
+    but one."""
+    utt_ids = list(utt_ids)
+    if len(utt_ids) == 1:
+        return {}
     order = torch.randperm(len(utt_ids), generator=torch.Generator().manual_seed(seed)).tolist()
     return {utt_ids[a]: utt_ids[b] for a, b in zip(order, order[1:] + order[:1], strict=True)}
 
@@ -228,14 +251,3 @@ def another(utt_ids: list[str], seed: int) -> dict[str, str]:
 def plain(text: str) -> str:
     """Lower case, without punctuation but apostrophes."""
     return " ".join(re.sub(r"[^\w']|_", " ", text.lower()).split())
-
-
-def rates(heard: dict[str, Heard]) -> dict[str, float]:
-    """Sizes of the set, and vectors a second of speech."""
-    seconds = sum(h.seconds for h in heard.values())
-    return {
-        "utterances": len(heard),
-        "tokens": sum(len(h.token_id) for h in heard.values()),
-        "seconds": seconds,
-        "vectors_per_second": sum(len(h.vectors) for h in heard.values()) / seconds,
-    }

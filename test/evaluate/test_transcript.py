@@ -1,32 +1,22 @@
-"""Scoring through the LLM: rows against transformers, controls, a test set from files to files."""
+"""Scoring through the LLM: rows against transformers, controls."""
 
-import json
-import sys
-
-import kaldiio
-import numpy as np
 import pytest
 import torch
-import yaml
 from tiny_causal_lm import make_tokenizer
 from torch.nn.functional import cross_entropy
 
-from espnet_ssr.bin import ssr_lm_inference
-from espnet_ssr.datadir import read_keyed, write_keyed
+from espnet_ssr.evaluate.items import Score
 from espnet_ssr.evaluate.transcript import (
     Heard,
     Reader,
     another,
-    evaluate_transcripts,
-    hear,
+    make_items,
     plain,
     score,
     transcribe,
 )
 from espnet_ssr.llm.load import load_language_model
 from espnet_ssr.llm.prompt import Prompt
-from espnet_ssr.task.distill import SSRDistillTask
-from espnet_ssr.task.lm import SSRLMTask, complete_options
 
 TEXTS = {"b": " so it is", "a": " no", "c": " that is all"}
 
@@ -57,21 +47,24 @@ def vectors():
 
 
 @torch.inference_mode()
-def test_scores_are_means_over_tokens(llm, prompt, vectors, targets):
-    nats, correct = [], []
+def test_scores_are_sums_over_tokens(llm, prompt, vectors, targets):
+    found = score(vectors, targets, llm, prompt)
+    assert set(found) == set(TEXTS)
     for u, ids in targets.items():
         inputs = torch.cat([prompt.around(vectors[u], llm), llm.embed(ids)])[None]
         logits = llm.model(inputs_embeds=inputs).logits[0, -len(ids) - 1 : -1]
-        nats.append(cross_entropy(logits, ids, reduction="none"))
-        correct.append((logits.argmax(-1) == ids).float())
-    assert score(vectors, targets, llm, prompt) == pytest.approx(
-        {
-            "nats_per_token": torch.cat(nats).mean().item(),
-            "perplexity": torch.cat(nats).mean().exp().item(),
-            "token_accuracy": torch.cat(correct).mean().item(),
-        },
-        rel=1e-4,
-    )
+        nats = cross_entropy(logits, ids, reduction="sum").item()
+        assert found[u].nats == pytest.approx(nats, rel=1e-4)
+        assert found[u].correct == int((logits.argmax(-1) == ids).sum())
+        assert found[u].tokens == len(ids)
+
+
+@torch.inference_mode()
+def test_nothing_to_predict(llm):
+    alone = Prompt(make_tokenizer(start=False), "<speech>")
+    ids = {u: torch.tensor([n]) for n, u in enumerate(TEXTS)}
+    vectors = {u: llm.embed(i) for u, i in ids.items()}
+    assert score(vectors, ids, llm, alone) == dict.fromkeys(TEXTS, Score(0.0, 0, 0))
 
 
 @torch.inference_mode()
@@ -105,6 +98,7 @@ def test_another_is_never_oneself_and_everyone_once():
     assert sorted(found.values()) == sorted(names)
     assert all(a != b for a, b in found.items())
     assert another(names, seed=3) == found != another(names, seed=4)
+    assert another(["alone"], seed=3) == {}
 
 
 def test_plain():
@@ -112,91 +106,38 @@ def test_plain():
 
 
 @torch.inference_mode()
-def test_rows(llm, prompt, targets, tmp_path):
+def test_rows(llm, prompt, targets):
     # The vectors are the embeddings of the text, so that the first two rows are the same.
     heard = {u: Heard(llm.embed(ids), ids, 2.0) for u, ids in targets.items()}
     continuation = Prompt(prompt.tokenizer, "<speech>")
     reader = Reader(None, llm, prompt, continuation, None)
-    result = evaluate_transcripts(heard, reader, tmp_path / "out")
-    going_on = result.pop("continuation")
-    assert going_on["connector"] == going_on["text"]
-    nats = []
-    for ids in targets.values():
+    others = {"b": "a", "a": "c", "c": "b"}
+    items = {item.utt_id: item for item in make_items(["b", "a"], heard, others, reader)}
+    assert list(items) == ["b", "a"]
+    assert items["b"].other == "a"
+    for u, item in items.items():
+        ids = targets[u]
+        assert (item.seconds, item.vectors, item.tokens) == (2.0, len(ids), len(ids))
+        assert item.reference == TEXTS[u].strip()
+        assert list(item.llm) == ["connector", "text", "nothing", "other utterance"]
+        assert item.llm["connector"] == item.llm["text"]
+        assert len({score.nats for score in item.llm.values()}) == 3
+        assert item.written["connector"] == item.written["text"]
+        assert item.continuation["connector"] == item.continuation["text"]
         whole = torch.cat([torch.tensor(continuation.before), ids])
         logits = llm.model(input_ids=whole[None]).logits[0, :-1]
-        nats.append(cross_entropy(logits[-len(ids) :], ids, reduction="none"))
-    expected = torch.cat(nats).mean().item()
-    assert going_on["text"]["nats_per_token"] == pytest.approx(expected, rel=1e-4)
-    rows = result.pop("llm")
-    assert set(rows) == {"connector", "text", "other utterance", "nothing"}
-    assert rows["connector"] == rows["text"]
-    assert set(rows["text"]) == {"nats_per_token", "perplexity", "token_accuracy", "wer", "cer"}
-    assert set(rows["nothing"]) == {"nats_per_token", "perplexity", "token_accuracy"}
-    assert len({row["nats_per_token"] for row in rows.values()}) == 3
-    tokens = sum(map(len, TEXTS.values()))
-    expected = {"utterances": 3, "tokens": tokens, "seconds": 6.0, "vectors_per_second": tokens / 6}
-    assert result == pytest.approx(expected)
-    assert list(read_keyed(tmp_path / "out" / "text")) == list(TEXTS)
-    (alone,) = [{"a": heard["a"]}]
-    result = evaluate_transcripts(alone, reader._replace(continuation=None), tmp_path)
-    assert "other utterance" not in result["llm"]
-    assert "continuation" not in result
+        nats = cross_entropy(logits[-len(ids) :], ids, reduction="sum").item()
+        assert item.continuation["text"].nats == pytest.approx(nats, rel=1e-4)
+    # The vectors of the other one.
+    swapped = {"b": heard["a"].vectors, "a": heard["c"].vectors}
+    expected = score(swapped, {u: targets[u] for u in swapped}, llm, prompt)
+    assert {u: item.llm["other utterance"] for u, item in items.items()} == expected
 
 
-@pytest.fixture
-def data(tmp_path, prompt):
-    """A test set of which one utterance has no segments; options of the command."""
-    rng = np.random.default_rng(0)
-    feats = {u: rng.normal(size=(30, 8)).astype("float32") for u in TEXTS}
-    kaldiio.save_ark(str(tmp_path / "feats.ark"), feats, scp=str(tmp_path / "feats.scp"))
-    ids = {u: prompt.tokenizer(t, add_special_tokens=False).input_ids for u, t in TEXTS.items()}
-    write_keyed(tmp_path / "token_id", {u: " ".join(map(str, i)) for u, i in ids.items()})
-    ends = {u: " ".join(f"{0.02 * (n + 1):.2f}" for n in range(len(i))) for u, i in ids.items()}
-    del ends["a"]
-    write_keyed(tmp_path / "token_end", ends)
-    return {
-        "model_file": tmp_path / "exp" / "model.pth",
-        "reference": tmp_path / "token_id",
-        "feats_scp": tmp_path / "feats.scp",
-        "output_dir": tmp_path / "out",
-    }
-
-
-def run(monkeypatch, **options):
-    command = [part for k, v in options.items() for part in (f"--{k}", str(v))]
-    monkeypatch.setattr(sys, "argv", ["ssr_lm_inference", *command])
-    ssr_lm_inference.main()
-
-
-@pytest.mark.parametrize("task", [SSRDistillTask, SSRLMTask])
-def test_command(task, causal_lm, data, tmp_path, monkeypatch, capsys):
-    options = ["--llm", causal_lm, "--input_size", "8", "--connector", "mean"]
-    options += ["--connector_conf", "hidden_size=8", "--output_dir", "exp"]
-    args = task.get_parser().parse_args(options)
-    if task is SSRLMTask:
-        complete_options(args)
-    model = task.build_model(args)
-    exp = tmp_path / "exp"
-    exp.mkdir()
-    torch.save(model.state_dict(), exp / "model.pth")
-    (exp / "config.yaml").write_text(yaml.safe_dump({**vars(args), "best_model_criterion": None}))
-    with pytest.raises(ValueError, match="MeanConnector needs segments: give --seg_dir"):
-        run(monkeypatch, **data)
-    run(monkeypatch, **data, seg_dir=tmp_path)
-    result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert (result["utterances"], result["missing"]) == (2, 1)
-    assert result["parameters"] == sum(p.numel() for p in model.connector.parameters())
-    assert set(read_keyed(tmp_path / "out" / "text")) == {"b", "c"}
-    assert "continuation" in result
-    assert "llm, other utterance: nats_per_token" in capsys.readouterr().out
-
-
-def test_nothing_to_score_is_an_error(causal_lm):
-    with pytest.raises(ValueError, match="no utterance has a reference"):
-        hear(torch.nn.ModuleDict({"connector": _WithOutput()}), [(["x"], {})], {"y": [1]})
-
-
-class _WithOutput(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.output = torch.nn.Linear(1, 1)
+@torch.inference_mode()
+def test_rows_that_there_are_not(llm, prompt, targets):
+    heard = {"a": Heard(llm.embed(targets["a"]), targets["a"], 2.0)}
+    (item,) = make_items(["a"], heard, {}, Reader(None, llm, prompt, None, None))
+    assert list(item.llm) == ["connector", "text", "nothing"]
+    assert item.continuation == {}
+    assert item.other is None

@@ -26,7 +26,7 @@ def write_lm_config(recipe) -> str:
 def test_distilled_and_trained_through_the_llm(clone):
     distill = clone.write_config("distill_cif", connector="cif", connector_conf=SMALL, max_epoch=1)
     options = ["--skip_data_prep", "true", "--distill_config", distill, "--llm_inference", "true"]
-    options += ["--lm_config", write_lm_config(clone)]
+    options += ["--lm_config", write_lm_config(clone), "--inference_nj", "2"]
     output = clone.run(*options).must_succeed()
     assert "stage 9: training through SmolLM2" in output
     tag = f"hmm_{ENCODER}_{LLM}"

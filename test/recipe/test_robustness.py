@@ -309,7 +309,7 @@ def test_wrong_corpus_folder_names_the_file_and_the_variable(tmp_path):
         (("--stage", "2"), ("--stage 2 needs --speed_perturb_factors",)),
         (("--stage", "12"), ("--stage 12 needs --skip_packing false",)),
         (("--stage", "13"), ("--stage 13 needs --skip_upload false",)),
-        (("--inference_nj", "4"), ("--inference_nj 4 is not available yet",)),
+        (("--inference_nj", "0"), ("--inference_nj must be 1 or more",)),
         (("--lm_config", "conf/lm_nothing.yaml"), ("--lm_config", "no such file")),
         (("--stage", "9"), ("--stage 9 needs --lm_config",)),
         (("--skip_upload", "false"), ("--skip_upload false needs --hf_repo owner/name",)),

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from espnet_ssr.bin import ssr_inference
+from espnet_ssr.bin import ssr_distill_inference
 from espnet_ssr.connector import CONNECTORS
 from espnet_ssr.encoder import TinyEncoder
 from espnet_ssr.task.distill import SSRDistillTask
@@ -85,9 +85,9 @@ def test_inference_configuration_parses(config, monkeypatch, capsys):
     names = ("model_file", "seg_dir", "reference", "train_token_id", "output_dir")
     files = [f"--{name}" for name in names]
     command = [part for option in files for part in (option, "none")]
-    monkeypatch.setattr(sys, "argv", ["ssr_inference", "--config", str(config), *command])
+    monkeypatch.setattr(sys, "argv", ["ssr_distill_inference", "--config", str(config), *command])
     with pytest.raises(SystemExit):
-        ssr_inference.main()
+        ssr_distill_inference.main()
     # What comes after the options were understood.
     assert "give either --feats_scp or --wav_scp" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""The demo's page in a headless Chromium: uploads, streams, questions, errors."""
+"""The demo's page in a headless Chromium: uploads, a microphone, streams, questions, errors."""
 
 import base64
 import json
@@ -21,7 +21,10 @@ FLAGS = (
     "--disable-background-networking",
     "--no-first-run",
     "--window-size=1100,1000",
+    "--use-fake-ui-for-media-stream",  # the page may use the microphone without asking
+    "--use-fake-device-for-media-stream",
 )
+PITCH = 440  # Hz, of what the microphone hears
 SECONDS = 60  # that anything may take
 
 
@@ -38,9 +41,10 @@ def wait_for(condition):
 class Browser:
     """What is needed of the WebDriver protocol (W3C), without a client library."""
 
-    def __init__(self, port, folder):
+    def __init__(self, port, folder, microphone):
         self.root = f"http://127.0.0.1:{port}"
-        options = {"args": [*FLAGS, f"--user-data-dir={folder}"]}
+        folders = f"--user-data-dir={folder}", f"--use-file-for-fake-audio-capture={microphone}"
+        options = {"args": [*FLAGS, *folders]}
         capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
         session = self.call("/session", {"capabilities": capabilities})
         self.root += f"/session/{session['sessionId']}"
@@ -100,7 +104,8 @@ def browser(tmp_path_factory):
     with subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL) as driver:
         try:
             wait_for(lambda: _answers(port))
-            browser = Browser(port, tmp_path_factory.mktemp("chromium"))
+            folder = tmp_path_factory.mktemp("chromium")
+            browser = Browser(port, folder, write_tone(folder / "microphone.wav", 10, 48000))
             yield browser
             browser.call("", method="DELETE")
         finally:
@@ -112,14 +117,29 @@ def _answers(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+def write_tone(path, seconds, rate):
+    """Write a file of so many seconds; returns its name."""
+    times = np.arange(round(rate * seconds)) / rate
+    soundfile.write(path, 0.1 * np.sin(2 * np.pi * PITCH * times), rate)
+    return str(path)
+
+
 class FakeDemo:
-    """Hears as many words as there are seconds."""
+    """Hears as many words as there are seconds.
+
+    Attributes:
+        pitch: the strongest frequency in what it listened to last, in Hz.
+    """
+
+    pitch = None
 
     def about(self):
         return "# A fake"
 
     def listen(self, path):
-        words = ["one", "two", "three"][: round(soundfile.info(path).duration)]
+        samples, rate = soundfile.read(path)
+        self.pitch = np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples)
+        words = ["one", "two", "three"][: round(len(samples) / rate)]
         if not words:
             raise ValueError("No words are heard in this.")
         figure = Figure()
@@ -137,10 +157,15 @@ class FakeDemo:
 
 
 @pytest.fixture
-def page(browser, load_tool):
+def demo():
+    return FakeDemo()
+
+
+@pytest.fixture
+def page(browser, load_tool, demo):
     """The browser with the page."""
     pytest.importorskip("gradio", reason="gradio is not installed: make -C tools demo")
-    page = load_tool("demo.py").build_page(FakeDemo())
+    page = load_tool("demo.py").build_page(demo)
     _, url, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     browser.open(url)
     browser.find("input[type=file]")
@@ -153,9 +178,7 @@ def wav(tmp_path):
     """A function that writes a file of so many seconds."""
 
     def write(seconds):
-        path = tmp_path / f"{seconds}.wav"
-        soundfile.write(path, 0.1 * np.sin(np.arange(round(8000 * seconds)) / 5), 8000)
-        return str(path)
+        return write_tone(tmp_path / f"{seconds}.wav", seconds, 8000)
 
     return write
 
@@ -174,6 +197,15 @@ def test_speech_is_shown_and_asked_about(page, wav):
     page.click("button.primary")
     wait_for(lambda: page.boxes().get("Answer") == "What? I know not")
     assert page.screenshot().startswith(b"\x89PNG")
+
+
+def test_speech_is_recorded(page, demo):
+    page.click("button[aria-label='Record audio']")
+    page.click("button.record-button")
+    wait_for(lambda: "0:01" in page.text())
+    page.click("button.stop-button")
+    wait_for(lambda: page.boxes().get("What the LLM writes down", "").startswith("I hear one"))
+    assert demo.pitch == pytest.approx(PITCH, abs=2)
 
 
 def test_errors_are_messages(page, wav):

@@ -14,7 +14,7 @@ skip_upload=true      # leave out stage 13
 ngpu=0                # GPUs for training; 0 trains on CPU
 num_nodes=1           # machines for training
 nj=$(nproc)           # jobs of stages 3, 4 and 6
-inference_nj=1        # jobs of stage 10; more than 1 is not available yet
+inference_nj=1        # jobs of stage 10 through the LLM; without it, stage 10 is one cheap job
 gpu_inference=false   # stages 6 and 10 on a GPU
 dumpdir=dump          # formatted data, alignments, features
 expdir=exp            # trained models and results
@@ -78,6 +78,7 @@ inference_tag=        # suffix of the results' folder; default: the config's nam
 inference_model=valid.token_accuracy.ave.pth # checkpoint of a distilled connector
 lm_inference_model=valid.loss.ave.pth # checkpoint of what was trained through the LLM
 llm_inference=false   # true: put distilled connectors in front of the LLM, too
+asr_model=            # Whisper for a cascade to compare with, e.g. whisper-tiny.en
 retention_text=       # held-out text, a document a line: its perplexity before and after fine-tuning
 blimp=                # data/ of BLiMP: its accuracy before and after fine-tuning
 blimp_limit=30        # pairs of each of its 67 paradigms
@@ -310,6 +311,7 @@ if in_range 10; then
             model=$(finetune_exp_of "conf/tuning/finetune_${name}.yaml")/${lm_inference_model}
             infer_through_llm "${model}" "${set}"
         done
+        if [ -n "${asr_model}" ]; then transcribe_set "${set}"; fi
     done
     if [ -n "${retention_text}${blimp}" ]; then
         for name in ${finetune}; do

@@ -7,11 +7,13 @@ for name in train_set valid_set test_sets; do
 done
 [ "${textless_unit}" = word ] || [ "${textless_unit}" = token ] \
     || die "--textless_unit must be word or token, not ${textless_unit}"
-for name in stage stop_stage nj ngpu num_nodes; do
+for name in stage stop_stage nj inference_nj ngpu num_nodes; do
     [[ ${!name} =~ ^[0-9]+$ || ${name}=${!name} == stage= ]] \
         || die "--${name} must be a number, not '${!name}'"
 done
-[ "${nj}" -ge 1 ] || die "--nj must be 1 or more, not ${nj}"
+for name in nj inference_nj; do
+    [ "${!name}" -ge 1 ] || die "--${name} must be 1 or more, not ${!name}"
+done
 [ -n "${distill_config}${lm_config}" ] || die "neither --distill_config nor --lm_config is given"
 for name in distill_config lm_config; do
     for config in ${!name}; do
@@ -47,7 +49,6 @@ case ${aligner} in
 esac
 [ "${textless}" = false ] || "${can_guess}" \
     || die "--textless true: ${aligner} needs transcripts; a CTC aligner does not"
-[ "${inference_nj}" = 1 ] || die "--inference_nj ${inference_nj} is not available yet: use 1"
 [ "${stage}" != 2 ] || [ -n "${speed_perturb_factors}" ] \
     || die "--stage 2 needs --speed_perturb_factors"
 if ! "${skip_upload}"; then

@@ -40,6 +40,7 @@ pack_model() {
     local model=$1 result inputs
     local folder=${model%/*}/packed files=("${model}" "${model%/*}/config.yaml")
     if [ -n "${align_config}" ]; then files+=("${aligner_model}"); fi
+    mapfile -t -O "${#files[@]}" files < <(aligner_in "${model}")
     for result in "${model%/*}"/*/*/result.json; do # figures for the model card
         if [ -e "${result}" ]; then files+=("${result}"); fi
     done

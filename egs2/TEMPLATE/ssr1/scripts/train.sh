@@ -2,12 +2,26 @@
 # Sourced by ssr.sh: one training, of an aligner, a connector or an LLM.
 # shellcheck disable=SC2154 # the variables are those of ssr.sh
 
+# checkpoints_in TEXT...: checkpoints (*.pth) that configurations or options name, outside comments.
+checkpoints_in() {
+    printf '%s\n' "$@" | sed 's/#.*//' | tr -s "][{}=:,\"' \t" '\n' | grep '\.pth$' | sort -u || true
+}
+
+# aligner_in MODEL: checkpoint of the aligner in a trained connector (ctc_compress), if it has one.
+aligner_in() {
+    checkpoints_in "$(grep '^ *aligner:' "${1%/*}/config.yaml")"
+}
+
 # train_model DIR COMMAND CONFIG ARGS: train into DIR with espnet_ssr.bin.COMMAND. The caller's array
 # data_inputs is what its data are made from (as for begin), training_options the options that
 # tell the command of them.
 train_model() {
-    local folder=$1 command=$2 config=$3 more_options inputs training
+    local folder=$1 command=$2 config=$3 more_options inputs training checkpoints
     read -r -a more_options <<< "$4"
+    # What it starts from (--init_param, --distilled), the aligner of a ctc_compress connector: if
+    # they are trained again, so is this.
+    mapfile -t checkpoints < <(checkpoints_in "$(< "${config}")" "$4")
+    local data_inputs=("${data_inputs[@]}" "${checkpoints[@]}")
     inputs=(args="$4" "${data_inputs[@]}" "${config}")
     begin "${folder}" "${inputs[@]}" || return 0
     # An interrupted training goes on, but not with other data than it began with.
@@ -36,7 +50,7 @@ finetune_llm() {
     local config=$1 distilled options
     read -r distilled _ <<< "${distill_config}"
     distilled=$(distill_exp_of "${distilled}")/${inference_model}
-    local data_inputs=("${data_inputs[@]}" "${distilled}")
+    local data_inputs=("${data_inputs[@]}")
     options="--distilled ${distilled}"
     if grep -q '^replay_conf:' "${config}"; then
         local text=${replay_text:-data/replay_${llm_tag}/text}

@@ -1,0 +1,62 @@
+"""What the LLM made of each utterance of a test set: a file with a line each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from espnet_ssr.datadir import write_lines
+
+ITEMS = "items.jsonl"
+DIGITS = 5  # more are noise, and differ from machine to machine
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well ``tokens`` tokens were predicted: the sum of their nats, and how many were the
+    likeliest."""
+
+    nats: float
+    tokens: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """An utterance; the rows are those of ``evaluate_utterances``.
+
+    Attributes:
+        seconds: of speech; vectors: their number; tokens: of its transcript.
+        other: the utterance whose vectors the row ``other utterance`` has; None: there is none.
+        llm: of each row, the score of the transcript after it.
+        continuation: of rows with a vector for each token, the score of going on in them.
+        reference: its transcript; written: what the LLM wrote after a row.
+    """
+
+    utt_id: str
+    seconds: float
+    vectors: int
+    tokens: int
+    other: str | None
+    llm: dict[str, Score]
+    continuation: dict[str, Score]
+    reference: str
+    written: dict[str, str]
+
+
+def write_items(path: Path, items: Iterable[Item]) -> None:
+    """One JSON object a line."""
+    write_lines(path, (json.dumps(asdict(item), ensure_ascii=False) for item in items))
+
+
+def read_items(path: Path) -> list[Item]:
+    """What ``write_items`` wrote."""
+    lines = path.read_text(encoding="utf-8").split("\n")  # splitlines also splits at U+2028
+    items = []
+    for fields in map(json.loads, filter(None, lines)):
+        for kind in ("llm", "continuation"):
+            fields[kind] = {name: Score(**score) for name, score in fields[kind].items()}
+        items.append(Item(**fields))
+    return items
