@@ -58,7 +58,7 @@ def merge(args) -> None:
 
     num_jobs = args.merge_jobs or args.num_jobs
     result = merge_jobs(args.output_dir, num_jobs, len(read_keyed(args.reference)))
-    for kind in ("llm", "continuation"):
+    for kind in ("llm", "continuation", "dictation"):
         for name, row in result.get(kind, {}).items():
             print(f"{kind}, {name}: {', '.join(f'{k} {v:.3f}' for k, v in row.items())}")
 

@@ -25,14 +25,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Item:
-    """An utterance; the rows are those of ``evaluate_utterances``.
+    """An utterance; rows and kinds are those of ``make_items``.
 
     Attributes:
         seconds: of speech; vectors: their number; tokens: of its transcript.
         other: the utterance whose vectors the row ``other utterance`` has; None: there is none.
-        llm: of each row, the score of the transcript after it.
-        continuation: of rows with a vector for each token, the score of going on in them.
-        reference: its transcript; written: what the LLM wrote after a row.
+        scores: kind -> row -> score of the transcript.
+        reference: its transcript; written: kind -> row -> what the LLM wrote.
     """
 
     utt_id: str
@@ -40,10 +39,9 @@ class Item:
     vectors: int
     tokens: int
     other: str | None
-    llm: dict[str, Score]
-    continuation: dict[str, Score]
+    scores: dict[str, dict[str, Score]]
     reference: str
-    written: dict[str, str]
+    written: dict[str, dict[str, str]]
 
 
 def write_items(path: Path, items: Iterable[Item]) -> None:
@@ -56,7 +54,9 @@ def read_items(path: Path) -> list[Item]:
     lines = path.read_text(encoding="utf-8").split("\n")  # splitlines also splits at U+2028
     items = []
     for fields in map(json.loads, filter(None, lines)):
-        for kind in ("llm", "continuation"):
-            fields[kind] = {name: Score(**score) for name, score in fields[kind].items()}
+        fields["scores"] = {
+            kind: {name: Score(**score) for name, score in rows.items()}
+            for kind, rows in fields["scores"].items()
+        }
         items.append(Item(**fields))
     return items

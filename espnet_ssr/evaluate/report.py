@@ -45,6 +45,8 @@ LLM_COLUMNS = {
     ("llm", "text", "wer"): "WER of the text",
     ("continuation", "connector", "nats_per_token"): "going on: vectors",
     ("continuation", "text", "nats_per_token"): "going on: text",
+    ("dictation", "connector", "nats_per_token"): "dictation: nats",
+    ("dictation", "connector", "wer"): "dictation: WER",
 }
 PLOTTED = ("cosine", "centred_cosine", "token_accuracy")
 CONTROL = "shuffled segments"

@@ -37,6 +37,7 @@ LLM = """\
   repeat what it reads, and the first says nothing about the connector.
 - *going on*: nats a token if each is predicted from the vectors, or from the embeddings, of those
   before it alone. The difference is the gap between speech and text.
+- *dictation*: the LLM reads a vector, writes its token, reads the next vector and so on.
 """
 
 RETENTION = """\

@@ -19,7 +19,14 @@ from espnet_ssr.batching import length_buckets
 from espnet_ssr.evaluate.items import DIGITS, ITEMS, Item, Score, write_items
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.prompt import PROMPTS, Prompt, predicting_states, stop_tokens
+from espnet_ssr.llm.prompt import (
+    PROMPTS,
+    Dictation,
+    Prompt,
+    make_prompt,
+    predicting_states,
+    stop_tokens,
+)
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.progress import Progress
@@ -50,16 +57,13 @@ class Reader(NamedTuple):
     Attributes:
         model: has the connector.
         llm: maybe ``model.llm``.
-        prompt: after which the LLM writes down what it heard.
-        continuation: in which it goes on after a vector for each token; None: the connector has no
-            such vectors.
+        prompts: kind of score -> prompt; see ``make_items``.
         args: of the training.
     """
 
     model: SpeechModel
     llm: LanguageModel
-    prompt: Prompt
-    continuation: Prompt | None
+    prompts: Mapping[str, Prompt | Dictation]
     args: Namespace
 
 
@@ -74,13 +78,14 @@ def load_reader(config_file: Path | None, model_file: Path, device: str) -> Read
     model, llm = load_trained(args, model_file)
     for module in (model, llm):
         module.to(device).eval()
-    prompts = list(getattr(model, "prompts", {}).values())
-    tokenizer = load_tokenizer(args.llm)
-    prompts += [Prompt(tokenizer, PROMPTS[task]) for task in ("transcribe", "continue")]
-    writing, continuing = (next(p for p in prompts if p.writes is w) for w in (True, False))
+    known = list(getattr(model, "prompts", {}).values())
+    known += [make_prompt(load_tokenizer(args.llm), template) for template in PROMPTS.values()]
+    kinds = {"llm": "write"}
     # Without segments it decides by itself how many vectors there are.
-    aligned = model.connector.token_aligned and model.connector.needs_segmentation
-    return Reader(model, llm, writing, continuing if aligned else None, args)
+    if model.connector.token_aligned and model.connector.needs_segmentation:
+        kinds |= {"continuation": "continue", "dictation": "dictate"}
+    prompts = {kind: next(p for p in known if p.kind == of) for kind, of in kinds.items()}
+    return Reader(model, llm, prompts, args)
 
 
 def hear(
@@ -146,32 +151,31 @@ def make_items(
     """Score utterances through the LLM, beside a topline and controls.
 
     The rows: ``connector``; ``text``, the embeddings of the transcript itself in place of the
-    vectors; ``nothing``, the prompt alone; ``other utterance``, the vectors of another one. Of each
-    the true transcript (without its end) is scored; the first two are transcribed, too. Where
-    there is a vector for each token, also ``continuation`` of these two: how well each token is
-    predicted from the vectors, or the embeddings, of those before it. The difference is the gap
-    between speech and text.
+    vectors; ``nothing``, the prompt alone; ``other utterance``, the vectors of another one.
+
+    The kinds: ``llm``, the true transcript (without its end) after each of these. Where there is a
+    vector for each token, of the first two rows also ``continuation``: how well each token is
+    predicted from the vectors, or the embeddings, of those before it; the difference is the gap
+    between speech and text. And ``dictation``: from its own vector, too, and the right tokens
+    before it. The first two rows are written down as well, in all kinds but ``continuation``.
 
     Args:
         heard: these utterances, and the others.
     """
-    llm, prompt = reader.llm, reader.prompt
+    llm = reader.llm
     targets = {u: heard[u].token_id for u in utt_ids}
     vectors = {u: heard[u].vectors for u in utt_ids}
-    rows = {
-        "connector": vectors,
-        "text": {u: llm.embed(ids) for u, ids in targets.items()},
-        "nothing": {u: v[:0] for u, v in vectors.items()},
-    }
-    two = {name: rows[name] for name in ("connector", "text")}
+    two = {"connector": vectors, "text": {u: llm.embed(ids) for u, ids in targets.items()}}
+    rows = {**two, "nothing": {u: v[:0] for u, v in vectors.items()}}
     if others:
         rows["other utterance"] = {u: heard[others[u]].vectors for u in utt_ids}
-    scores = {name: score(row, targets, llm, prompt) for name, row in rows.items()}
-    continuation = {}
-    if reader.continuation is not None:
-        for name, row in two.items():
-            continuation[name] = score(row, targets, llm, reader.continuation)
-    written = {name: transcribe(row, targets, llm, prompt) for name, row in two.items()}
+    scores, written = {}, {}
+    for kind, prompt in reader.prompts.items():
+        chosen = rows if kind == "llm" else two
+        scores[kind] = {name: score(row, targets, llm, prompt) for name, row in chosen.items()}
+        if kind != "continuation":
+            written[kind] = {name: write(row, targets, llm, prompt) for name, row in two.items()}
+    tokenizer = reader.prompts["llm"].tokenizer
     return [
         Item(
             utt_id=u,
@@ -179,10 +183,9 @@ def make_items(
             vectors=len(vectors[u]),
             tokens=len(targets[u]),
             other=others.get(u),
-            llm=_of_utterance(u, scores),
-            continuation=_of_utterance(u, continuation),
-            reference=" ".join(prompt.tokenizer.decode(targets[u]).split()),
-            written=_of_utterance(u, written),
+            scores={kind: _of_utterance(u, found) for kind, found in scores.items()},
+            reference=" ".join(tokenizer.decode(targets[u]).split()),
+            written={kind: _of_utterance(u, found) for kind, found in written.items()},
         )
         for u in utt_ids
     ]
@@ -193,7 +196,7 @@ def _of_utterance(utt_id: str, rows: Mapping[str, Mapping[str, T]]) -> dict[str,
 
 
 def score(
-    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt
+    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt | Dictation
 ) -> dict[str, Score]:
     """How well each utterance's tokens are predicted after a prompt, its end left out."""
     found = {}
@@ -212,28 +215,34 @@ def score(
     return found
 
 
-def transcribe(
-    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt
+def write(
+    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt | Dictation
 ) -> dict[str, str]:
-    """What the LLM writes after vectors, greedily, up to a line break or the tokenizer's end.
+    """What the LLM writes after vectors, greedily.
 
-    At most ten tokens more than twice the target's number: a model that goes round in circles does
-    not stop by itself.
+    A dictation has a token for each vector. What is written after all vectors goes up to a line
+    break or the tokenizer's end, and is at most ten tokens more than twice the target's number: a
+    model that goes round in circles does not stop by itself.
     """
-    stop, texts = stop_tokens(prompt.tokenizer), {}
+    texts = {}
     for batch in _batches(vectors, targets, prompt):
-        rows = [prompt.around(vectors[u], llm) for u in batch]
-        limits = [2 * len(targets[u]) + 10 for u in batch]
-        found = llm.generate(rows, stop, max(limits))
-        for utt_id, ids, limit in zip(batch, found, limits, strict=True):
-            text = prompt.tokenizer.decode(ids[:limit], skip_special_tokens=True)
+        rows = [vectors[u] for u in batch]
+        if isinstance(prompt, Dictation):
+            found = llm.dictate(prompt.before, rows)
+        else:
+            limits = [2 * len(targets[u]) + 10 for u in batch]
+            around = [prompt.around(row, llm) for row in rows]
+            ids = llm.generate(around, stop_tokens(prompt.tokenizer), max(limits))
+            found = [i[:limit] for i, limit in zip(ids, limits, strict=True)]
+        for utt_id, ids in zip(batch, found, strict=True):
+            text = prompt.tokenizer.decode(ids, skip_special_tokens=True)
             texts[utt_id] = " ".join(text.split())
     return texts
 
 
-def _batches(vectors: Tensors, targets: Tensors, prompt: Prompt) -> list[list[str]]:
+def _batches(vectors: Tensors, targets: Tensors, prompt: Prompt | Dictation) -> list[list[str]]:
     """Utterances of like length."""
-    fixed = len(prompt.before) + len(prompt.after)
+    fixed = len(prompt.before) + len(getattr(prompt, "after", ()))
     lengths = {u: fixed + len(v) + len(targets[u]) for u, v in vectors.items()}
     return length_buckets(lengths, MAX_POSITIONS)
 

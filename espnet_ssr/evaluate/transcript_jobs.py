@@ -20,6 +20,8 @@ from espnet_ssr.shards import merge_shards, run_shards
 
 SHARDS = "shards"
 PARAMETERS = "parameters"
+TEXTS = {"llm": "text", "dictation": "text_dictation"}
+"""Kind -> file of what the LLM wrote from the vectors."""
 
 
 def evaluate_job(
@@ -53,7 +55,7 @@ def evaluate_job(
     if job == 1:  # jobs that write the same file at a time would get in each other's way
         write_lines(output_dir / PARAMETERS, [str(reader.model.count_connector())])
     others = another(keys, seed)
-    prompts = [p and p.template for p in (reader.prompt, reader.continuation)]
+    prompts = {kind: prompt.template for kind, prompt in reader.prompts.items()}
     run_shards(
         _describe(part_of_job(keys, job, num_jobs, shard_size), others, files),
         output_dir / SHARDS,
@@ -80,8 +82,7 @@ def _describe(
 
 
 def merge_jobs(output_dir: Path, num_jobs: int, num_references: int) -> dict:
-    """After all jobs: write ``items.jsonl``, ``text`` (what the LLM wrote after the vectors) and
-    ``result.json``.
+    """After all jobs: write ``items.jsonl``, ``TEXTS`` and ``result.json``.
 
     Args:
         num_references: utterances that there should be.
@@ -91,7 +92,10 @@ def merge_jobs(output_dir: Path, num_jobs: int, num_references: int) -> dict:
     """
     merge_shards(output_dir / SHARDS, num_jobs, [ITEMS], output_dir)
     items = read_items(output_dir / ITEMS)
-    write_keyed(output_dir / "text", {item.utt_id: item.written["connector"] for item in items})
+    for kind, name in TEXTS.items():
+        if kind in items[0].written:
+            texts = {item.utt_id: item.written[kind]["connector"] for item in items}
+            write_keyed(output_dir / name, texts)
     parameters = int((output_dir / PARAMETERS).read_text())
     missing = num_references - len(items)
     result = {**summarize(items), "parameters": parameters, "missing": missing}
@@ -103,20 +107,17 @@ def summarize(items: Sequence[Item]) -> dict:
     """Figures of a set, of at least one utterance.
 
     Returns:
-        ``llm`` and, if there is such, ``continuation``: of each row ``nats_per_token``,
-        ``perplexity``, ``token_accuracy`` and, where something was written, ``wer`` and ``cer``;
-        sizes of the set, and vectors a second of speech.
+        the kinds of ``make_items``, of each row ``nats_per_token``, ``perplexity``,
+        ``token_accuracy`` and, where something was written, ``wer`` and ``cer``; sizes of the set,
+        and vectors a second of speech.
     """
-    result = {}
-    for kind in ("llm", "continuation"):
-        scores = [getattr(item, kind) for item in items]
-        rows = {name: mean_score([score[name] for score in scores]) for name in scores[0]}
-        if rows:
-            result[kind] = rows
     references = [plain(item.reference) for item in items]
-    for name in items[0].written:
-        texts = [plain(item.written[name]) for item in items]
-        result["llm"][name] |= error_rates(references, texts)
+    result = {}
+    for kind, rows in items[0].scores.items():
+        result[kind] = {name: mean_score([i.scores[kind][name] for i in items]) for name in rows}
+        for name in items[0].written.get(kind, ()):
+            texts = [plain(item.written[kind][name]) for item in items]
+            result[kind][name] |= error_rates(references, texts)
     seconds = sum(item.seconds for item in items)
     return {
         **result,

@@ -25,6 +25,14 @@ class TokenScores(NamedTuple):
     divergence: torch.Tensor
     """KL divergence of the teacher's distribution from this one; zero without a teacher."""
 
+    def split(self, n: int) -> tuple[TokenScores, TokenScores]:
+        """Of the first ``n`` tokens, and of the rest."""
+        return TokenScores(*(x[:n] for x in self)), TokenScores(*(x[n:] for x in self))
+
+    def join(self, other: TokenScores) -> TokenScores:
+        """Of these tokens and of ``other``'s."""
+        return TokenScores(*map(torch.cat, zip(self, other, strict=True)))
+
 
 def score_tokens(
     logits: Logits,

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 
@@ -96,6 +96,27 @@ class LanguageModel(torch.nn.Module):
             generation_config=config,
         )
         return [_before(ids, set(stop)) for ids in found.tolist()]
+
+    @torch.no_grad()
+    def dictate(self, before: Iterable[int], rows: list[torch.Tensor]) -> list[list[int]]:
+        """The likeliest token after each vector, which is read before the next vector.
+
+        Args:
+            before: token ids that come first.
+            rows: vectors ``(N_b, H)``, at least one each.
+        """
+        vectors = pad_sequence([row.to(self.dtype) for row in rows], batch_first=True)
+        first = self.embed(before).expand(len(rows), -1, -1)
+        inputs, cache, found = torch.cat([first, vectors[:, :1]], 1), DynamicCache(), []
+        for n in range(1, vectors.size(1) + 1):
+            output = self.model.base_model(
+                inputs_embeds=inputs, past_key_values=cache, use_cache=True
+            )
+            ids = self.logits(output.last_hidden_state[:, -1]).argmax(-1)
+            found.append(ids)
+            inputs = torch.cat([self.embed(ids)[:, None], vectors[:, n : n + 1]], 1)
+        written = torch.stack(found, 1).tolist()
+        return [ids[: len(row)] for ids, row in zip(written, rows, strict=True)]
 
     def train(self, mode: bool = True) -> LanguageModel:
         """Stay in evaluation mode if nothing is trained: dropout would be noise."""

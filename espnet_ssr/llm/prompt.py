@@ -17,14 +17,23 @@ from espnet_ssr.llm.language_model import LanguageModel
 PROMPTS: Mapping[str, str] = yaml.safe_load(
     Path(__file__).with_name("prompts.yaml").read_text(encoding="utf-8")
 )
-"""Task -> template of ``Prompt``."""
+"""Task -> template of ``Prompt`` or ``Dictation``."""
+
+DICTATED = "<dictated>"
 
 
 class Row(NamedTuple):
-    """What the LLM reads, ``(L, H)``, and the tokens ``(M,)`` that its last M states predict."""
+    """What the LLM reads, ``(L, H)``, and the tokens ``(M,)`` that its last M states predict; with
+    a stride of n, the last, the n-th before it and so on."""
 
     inputs: torch.Tensor
     targets: torch.Tensor
+    stride: int = 1
+
+    def predicting(self, states: torch.Tensor) -> torch.Tensor:
+        """``(M, H)`` of the states ``(L or more, H)``."""
+        end = len(self.inputs)
+        return states[max(0, end - self.stride * (len(self.targets) - 1) - 1) : end : self.stride]
 
 
 class Prompt:
@@ -39,10 +48,17 @@ class Prompt:
         tokenizer: the LLM's.
         template: see above and ``prompts.yaml``.
 
+    Attributes:
+        kind: ``write`` or ``continue``.
+        can_be_taught: it can be read with the text's own embeddings in place of the vectors, and
+            what the LLM then predicts is worth learning.
+
     Raises:
         ValueError: the template is of another form; or nothing stands before the transcript, so
             that its first token had nothing to be predicted from if there were no vectors.
     """
+
+    can_be_taught = True
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = PROMPTS["transcribe"]):
         found = re.fullmatch("(.*)<speech>(?:(.*)<text>(.*))?", template, re.DOTALL)
@@ -52,14 +68,12 @@ class Prompt:
             )
         self.tokenizer = tokenizer
         self.template = template
-        self.writes = found[2] is not None
+        self.kind = "continue" if found[2] is None else "write"
         self.before, self.after, self.end = (
             tokenizer(text, add_special_tokens=False).input_ids for text in found.groups("")
         )
-        start = start_tokens(tokenizer)
-        if self.before[: len(start)] != start:
-            self.before = start + self.before
-        if self.writes and not self.before + self.after:
+        self.before = with_start(self.before, tokenizer)
+        if self.kind == "write" and not self.before + self.after:
             raise ValueError(f"prompt {template!r}: give a text before or after <speech>")
 
     def around(self, vectors: torch.Tensor, llm: LanguageModel) -> torch.Tensor:
@@ -77,7 +91,7 @@ class Prompt:
             ids: tokens ``(M,)`` of the transcript.
             end: predict what the template has after ``<text>``, too.
         """
-        if self.writes:
+        if self.kind == "write":
             targets = torch.cat([ids, ids.new_tensor(self.end)]) if end else ids
             inputs = [self.around(vectors, llm), llm.embed(targets[:-1])]
         else:
@@ -85,6 +99,42 @@ class Prompt:
             targets = ids if self.before else ids[1:]
             inputs = [llm.embed(self.before), vectors[:-1].to(llm.dtype)]
         return Row(torch.cat(inputs), targets)
+
+
+class Dictation:
+    """``before<dictated>``: the LLM reads a vector, writes its token, reads the next vector and so
+    on; each token is predicted from the vectors up to its own and the tokens before it.
+
+    For connectors with a vector for each token. The LLM cannot lose its place, as it can when it
+    reads all vectors first. Not in the paper.
+
+    Raises:
+        ValueError: the template is of another form.
+    """
+
+    kind = "dictate"
+    can_be_taught = False
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = PROMPTS["dictate"]):
+        text, mark, rest = template.partition(DICTATED)
+        if not mark or rest:
+            raise ValueError(f"prompt {template!r}: it must be '...{DICTATED}'")
+        self.tokenizer = tokenizer
+        self.template = template
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        self.before = with_start(ids, tokenizer)
+
+    def fill(
+        self, vectors: torch.Tensor, ids: torch.Tensor, llm: LanguageModel, end: bool = True
+    ) -> Row:
+        """The row of one utterance: vectors and ids ``(M, H)``, ``(M,)``. There is no end."""
+        pairs = torch.stack([vectors.to(llm.dtype), llm.embed(ids)], 1).flatten(0, 1)
+        return Row(torch.cat([llm.embed(self.before), pairs[:-1]]), ids, stride=2)
+
+
+def make_prompt(tokenizer: PreTrainedTokenizerBase, template: str) -> Prompt | Dictation:
+    """The kind of prompt that a template is of."""
+    return (Dictation if DICTATED in template else Prompt)(tokenizer, template)
 
 
 def text_row(ids: torch.Tensor, llm: LanguageModel) -> Row:
@@ -104,9 +154,15 @@ def predicting_states(rows: Sequence[Row], llm: LanguageModel) -> torch.Tensor:
         chosen = [rows[n] for n in bucket.tolist()]
         hidden = llm.hidden([row.inputs for row in chosen])
         for n, row, states in zip(bucket.tolist(), chosen, hidden, strict=True):
-            found[n] = states[len(row.inputs) - len(row.targets) : len(row.inputs)]
+            found[n] = row.predicting(states)
     nothing = rows[0].inputs.new_zeros(0, llm.width)
     return torch.cat([found.get(n, nothing) for n in range(len(rows))])
+
+
+def with_start(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """After what the tokenizer puts before every text, once."""
+    start = start_tokens(tokenizer)
+    return ids if ids[: len(start)] == start else start + ids
 
 
 def start_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -12,6 +12,7 @@ from espnet_ssr.llm.cross_entropy import TokenScores, score_tokens
 from espnet_ssr.llm.embedding import EmbeddingSpace
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.prompt import (
+    Dictation,
     Prompt,
     Row,
     predicting_states,
@@ -38,7 +39,8 @@ class SSRLMModel(SpeechModel):
         tasks: task -> its weight in the draw.
         losses: weights of the ``cross_entropy`` of the tokens to be predicted, and of ``kl``: the
             divergence from what the teacher predicts when it reads the transcript's own embeddings
-            in place of the vectors (knowledge distillation).
+            in place of the vectors (knowledge distillation). Of a task without such a teacher
+            (``Dictation``) it is always ``cross_entropy``.
         replay_losses: the same of tokens of a text that comes with the batch; there the teacher
             reads what the LLM reads.
         spoken_replay: share of these texts that are read as if they had been spoken
@@ -52,7 +54,7 @@ class SSRLMModel(SpeechModel):
         self,
         connector: AbsConnector,
         llm: LanguageModel,
-        prompts: Mapping[str, Prompt],
+        prompts: Mapping[str, Prompt | Dictation],
         tasks: Mapping[str, float],
         losses: Mapping[str, float] | None = None,
         replay_losses: Mapping[str, float] | None = None,
@@ -87,7 +89,7 @@ class SSRLMModel(SpeechModel):
         for task in self.tasks:
             if task not in self.prompts:
                 raise ValueError(f"tasks: no prompt {task!r}; there are {', '.join(self.prompts)}")
-            if not self.prompts[task].writes and not self.connector.token_aligned:
+            if self.prompts[task].kind != "write" and not self.connector.token_aligned:
                 raise ValueError(
                     f"tasks: {task}: {type(self.connector).__name__} gives no vector for each "
                     "token; its prompt needs <text>"
@@ -152,23 +154,27 @@ class SSRLMModel(SpeechModel):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
         """Sum over the tokens that are predicted, figures, and how many tokens these are."""
         work = self._deal_tasks(len(vectors))
+        work.sort(key=lambda dealt: not self.prompts[dealt[0]].can_be_taught)
         rows = [self.prompts[task].fill(vectors[b], texts[b], self.llm) for task, b in work]
+        taught = [(task, b) for task, b in work if self.prompts[task].can_be_taught]
 
         def read_text(llm: LanguageModel) -> list[Row]:
             embedded = [llm.embed(ids) for ids in texts]
-            return [self.prompts[task].fill(embedded[b], texts[b], llm) for task, b in work]
+            return [self.prompts[task].fill(embedded[b], texts[b], llm) for task, b in taught]
 
-        scores = self._score(rows, read_text if "kl" in self.losses else None)
+        scores = self._score(rows, read_text if taught and "kl" in self.losses else None)
         per_row = scores.nats.split([len(row.targets) for row in rows])
         _warn_not_finite(per_row, [b for _, b in work], utt_ids)
+        with_teacher, without = scores.split(sum(len(row.targets) for row in rows[: len(taught)]))
+        loss = _weighted(with_teacher, self.losses) + without.nats.sum()
         stats = {"nats": _mean(scores.nats), "token_accuracy": _mean(scores.correct)}
         if "kl" in self.losses:
-            stats["kl"] = _mean(scores.divergence)
+            stats["kl"] = _mean(with_teacher.divergence)
         if not self.training:
             for task in self.tasks:
                 parts = [nats for nats, (of, _) in zip(per_row, work, strict=True) if of == task]
                 stats[f"nats_{task}"] = _mean(torch.cat(parts))
-        return _weighted(scores, self.losses), stats, len(scores.nats)
+        return loss, stats, len(scores.nats)
 
     def _deal_tasks(self, utterances: int) -> list[tuple[str, int]]:
         """Tasks and the utterances that they are to be done with, task by task."""
@@ -208,7 +214,8 @@ class SSRLMModel(SpeechModel):
         """Scores of the targets, row by row.
 
         Args:
-            teacher_rows: what the teacher reads, in its own embeddings; None: there is no teacher.
+            teacher_rows: what the teacher reads, in its own embeddings, in place of the first rows;
+                None: there is no teacher.
         """
         states = predicting_states(rows, self.llm)
         targets = torch.cat([row.targets for row in rows])
@@ -222,7 +229,11 @@ class SSRLMModel(SpeechModel):
             with teacher.original():
                 return teacher.logits(part)
 
-        return score_tokens(self.llm.logits, states, targets, (wanted, teacher_logits))
+        n = len(wanted)
+        taught = score_tokens(self.llm.logits, states[:n], targets[:n], (wanted, teacher_logits))
+        if n == len(states):
+            return taught
+        return taught.join(score_tokens(self.llm.logits, states[n:], targets[n:]))
 
 
 def _warn_not_finite(

@@ -16,7 +16,7 @@ from espnet_ssr.align.trained import load_trained_aligner
 from espnet_ssr.conf import build_from_conf
 from espnet_ssr.encoder import ENCODERS, AbsEncoder
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.prompt import PROMPTS
+from espnet_ssr.llm.prompt import DICTATED, PROMPTS
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.speech_lm.folder import ModelFiles
@@ -62,8 +62,10 @@ def load_model(
 
 
 def read_prompts(files: ModelFiles, args: Namespace) -> dict[str, str]:
-    """Task -> template: those of everybody, of the training, and of ``files``."""
-    return {**PROMPTS, **(getattr(args, "prompts", None) or {}), **files.prompts}
+    """Task -> template: those of everybody, of the training, and of ``files``; without dictation,
+    which is not written after all speech was read."""
+    templates = {**PROMPTS, **(getattr(args, "prompts", None) or {}), **files.prompts}
+    return {task: text for task, text in templates.items() if DICTATED not in text}
 
 
 def read_training(files: ModelFiles) -> Namespace:

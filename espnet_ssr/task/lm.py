@@ -18,7 +18,7 @@ from espnet_ssr.data.replay import TextReplay
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.load import load_language_model, load_llm
 from espnet_ssr.llm.lora import LoraLanguageModel
-from espnet_ssr.llm.prompt import PROMPTS, Prompt
+from espnet_ssr.llm.prompt import PROMPTS, make_prompt
 from espnet_ssr.llm.tokenizer import load_tokenizer
 from espnet_ssr.model.lm import SSRLMModel
 from espnet_ssr.task.speech import SpeechTask, encoder_choices
@@ -72,7 +72,7 @@ class SSRLMTask(SpeechTask):
             "--prompts",
             action=NestedDictAction,
             default={},
-            help="Name -> '...<speech>...<text>...', beside those of espnet_ssr/llm/prompts.yaml",
+            help="Name -> template, '...<speech>...<text>...' and the like, beside those of espnet_ssr/llm/prompts.yaml",
         )
         group.add_argument(
             "--replay_conf",
@@ -114,7 +114,7 @@ class SSRLMTask(SpeechTask):
             args.model_conf,
             "model_conf",
             llm=llm,
-            prompts={name: Prompt(tokenizer, text) for name, text in args.prompts.items()},
+            prompts={name: make_prompt(tokenizer, text) for name, text in args.prompts.items()},
             tasks=args.tasks,
             teacher=build_teacher(args),
             **cls.build_speech(args, llm.width),

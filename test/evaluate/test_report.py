@@ -196,7 +196,8 @@ def llm_result(nats):
 def test_models_in_front_of_the_llm(expdir, tmp_path):
     add_result(expdir / "lm_stack", "decode_llm", llm_result(2.0))
     continuation = {"connector": llm_figures(6.0), "text": llm_figures(5.5)}
-    mean = {**llm_result(3.0), "continuation": continuation}
+    dictation = {"connector": llm_figures(0.75, wer=0.2)}
+    mean = {**llm_result(3.0), "continuation": continuation, "dictation": dictation}
     add_result(expdir / "distill_mean", "decode_llm", mean)
     add_result(expdir / "finetune_lora", "decode_llm", mean)
     write_results(expdir, tmp_path / "RESULTS.md", "")
@@ -209,11 +210,11 @@ def test_models_in_front_of_the_llm(expdir, tmp_path):
     commit, size = "0.1.0 (commit abc)", ["4.00 M", "0", "12.50"]
     assert mean == [
         "**mean**", "distilled", commit, *size, "3.000", *nats, "0.500", "25.0", "-", "12.5",
-        "6.000", "5.500",
+        "6.000", "5.500", "0.750", "20.0",
     ]  # fmt: skip
     assert stack[:3] == ["**stack**", "through the LLM", "unknown"]
     assert stack[6] == "2.000"
-    assert stack[-2:] == ["-", "-"]
+    assert stack[-4:] == ["-"] * 4
     assert lora[:2] == ["**lora**", "fine-tuned"]
     assert all(name.lower() in llm.split("## What")[1].lower() for name in ("nats a token", "WER"))
 

@@ -13,10 +13,10 @@ from espnet_ssr.evaluate.transcript import (
     make_items,
     plain,
     score,
-    transcribe,
+    write,
 )
 from espnet_ssr.llm.load import load_language_model
-from espnet_ssr.llm.prompt import Prompt
+from espnet_ssr.llm.prompt import Dictation, Prompt
 
 TEXTS = {"b": " so it is", "a": " no", "c": " that is all"}
 
@@ -84,9 +84,9 @@ def test_transcripts_end_at_a_line_break_or_a_limit(prompt, vectors, targets):
             assert set(prompt.end) < set(stop)
             return [self.ids[:max_tokens]] * len(rows)
 
-    found = transcribe(vectors, targets, Says("  Yes,  it is"), prompt)
+    found = write(vectors, targets, Says("  Yes,  it is"), prompt)
     assert found == dict.fromkeys(TEXTS, "Yes, it is")
-    found = transcribe(vectors, targets, Says(100 * "x"), prompt)
+    found = write(vectors, targets, Says(100 * "x"), prompt)
     assert {u: len(text) for u, text in found.items()} == {
         u: 2 * len(text) + 10 for u, text in TEXTS.items()
     }
@@ -110,7 +110,9 @@ def test_rows(llm, prompt, targets):
     # The vectors are the embeddings of the text, so that the first two rows are the same.
     heard = {u: Heard(llm.embed(ids), ids, 2.0) for u, ids in targets.items()}
     continuation = Prompt(prompt.tokenizer, "<speech>")
-    reader = Reader(None, llm, prompt, continuation, None)
+    dictation = Dictation(prompt.tokenizer, "Say:<dictated>")
+    prompts = {"llm": prompt, "continuation": continuation, "dictation": dictation}
+    reader = Reader(None, llm, prompts, None)
     others = {"b": "a", "a": "c", "c": "b"}
     items = {item.utt_id: item for item in make_items(["b", "a"], heard, others, reader)}
     assert list(items) == ["b", "a"]
@@ -119,25 +121,28 @@ def test_rows(llm, prompt, targets):
         ids = targets[u]
         assert (item.seconds, item.vectors, item.tokens) == (2.0, len(ids), len(ids))
         assert item.reference == TEXTS[u].strip()
-        assert list(item.llm) == ["connector", "text", "nothing", "other utterance"]
-        assert item.llm["connector"] == item.llm["text"]
-        assert len({score.nats for score in item.llm.values()}) == 3
-        assert item.written["connector"] == item.written["text"]
-        assert item.continuation["connector"] == item.continuation["text"]
+        assert list(item.scores) == list(prompts)
+        after = item.scores["llm"]
+        assert list(after) == ["connector", "text", "nothing", "other utterance"]
+        assert len({found.nats for found in after.values()}) == 3
+        for rows in (*item.scores.values(), *item.written.values()):
+            assert rows["connector"] == rows["text"]
+        assert list(item.written) == ["llm", "dictation"]
         whole = torch.cat([torch.tensor(continuation.before), ids])
         logits = llm.model(input_ids=whole[None]).logits[0, :-1]
         nats = cross_entropy(logits[-len(ids) :], ids, reduction="sum").item()
-        assert item.continuation["text"].nats == pytest.approx(nats, rel=1e-4)
+        assert item.scores["continuation"]["text"].nats == pytest.approx(nats, rel=1e-4)
     # The vectors of the other one.
     swapped = {"b": heard["a"].vectors, "a": heard["c"].vectors}
     expected = score(swapped, {u: targets[u] for u in swapped}, llm, prompt)
-    assert {u: item.llm["other utterance"] for u, item in items.items()} == expected
+    assert {u: item.scores["llm"]["other utterance"] for u, item in items.items()} == expected
 
 
 @torch.inference_mode()
 def test_rows_that_there_are_not(llm, prompt, targets):
     heard = {"a": Heard(llm.embed(targets["a"]), targets["a"], 2.0)}
-    (item,) = make_items(["a"], heard, {}, Reader(None, llm, prompt, None, None))
-    assert list(item.llm) == ["connector", "text", "nothing"]
-    assert item.continuation == {}
+    (item,) = make_items(["a"], heard, {}, Reader(None, llm, {"llm": prompt}, None))
+    assert {kind: list(rows) for kind, rows in item.scores.items()} == {
+        "llm": ["connector", "text", "nothing"]
+    }
     assert item.other is None

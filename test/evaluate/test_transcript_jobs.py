@@ -155,8 +155,8 @@ def test_nothing_to_score_is_an_error(tmp_path):
 
 def test_items_are_read_as_they_were_written(tmp_path):
     score = Score(1.5, 3, 2)
-    written = {"connector": "a\u2028é", "text": ""}
-    item = Item("u", 2.0, 3, 3, None, {"text": score}, {"text": score}, 'say "no"', written)
+    written = {"llm": {"connector": "a\u2028é", "text": ""}}
+    item = Item("u", 2.0, 3, 3, None, {"llm": {"text": score}}, 'say "no"', written)
     write_items(tmp_path / "items.jsonl", [item, item])
     assert read_items(tmp_path / "items.jsonl") == [item, item]
 
@@ -168,10 +168,12 @@ def test_summary():
         vectors=4,
         tokens=4,
         other="b",
-        llm={"connector": Score(3.0, 4, 1), "nothing": Score(9.0, 4, 0)},
-        continuation={"connector": Score(2.0, 3, 3)},
+        scores={
+            "llm": {"connector": Score(3.0, 4, 1), "nothing": Score(9.0, 4, 0)},
+            "continuation": {"connector": Score(2.0, 3, 3)},
+        },
         reference="One, two",
-        written={"connector": "one too"},
+        written={"llm": {"connector": "one too"}},
     )
     second = Item(
         utt_id="b",
@@ -179,10 +181,12 @@ def test_summary():
         vectors=6,
         tokens=1,
         other="a",
-        llm={"connector": Score(2.0, 1, 1), "nothing": Score(1.0, 1, 1)},
-        continuation={"connector": Score(0.0, 0, 0)},
+        scores={
+            "llm": {"connector": Score(2.0, 1, 1), "nothing": Score(1.0, 1, 1)},
+            "continuation": {"connector": Score(0.0, 0, 0)},
+        },
         reference="three four",
-        written={"connector": "Three four!"},
+        written={"llm": {"connector": "Three four!"}},
     )
     result = summarize([first, second])
     connector = result["llm"].pop("connector")

@@ -119,3 +119,18 @@ def test_other_families(tmp_path):
 def test_unknown_dtype_is_refused(causal_lm):
     with pytest.raises(ValueError, match="dtype: unknown 'int8'; there are float32"):
         load_llm(causal_lm, "int8")
+
+
+def test_dictation_is_a_plain_loop(llm):
+    """After each vector the likeliest token, which is read before the next vector."""
+    before, batch = [3, 60], rows(4, 1, 6)
+    found = llm.dictate(before, batch)
+    for row, ids in zip(batch, found, strict=True):
+        read, expected = llm.embed(before), []
+        for vector in row:
+            read = torch.cat([read, vector[None]])
+            expected.append(int(llm.logits(llm.hidden([read])[0, -1:]).argmax()))
+            read = torch.cat([read, llm.embed(expected[-1:])])
+        assert ids == expected
+    assert len({token for ids in found for token in ids}) > 2
+    assert llm.dictate([], batch[:1]) == [llm.dictate([], batch)[0]]

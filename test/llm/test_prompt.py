@@ -5,7 +5,15 @@ import torch
 from tiny_causal_lm import END, START, make_tokenizer
 
 from espnet_ssr.llm.load import load_language_model
-from espnet_ssr.llm.prompt import Prompt, predicting_states, start_tokens, stop_tokens, text_row
+from espnet_ssr.llm.prompt import (
+    Dictation,
+    Prompt,
+    make_prompt,
+    predicting_states,
+    start_tokens,
+    stop_tokens,
+    text_row,
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +112,31 @@ def test_rows_of_any_length_are_read_as_if_alone(llm):
     alone = torch.cat([predicting_states([row], llm) for row in rows])
     assert len(alone) == sum(map(len, ids))
     torch.testing.assert_close(predicting_states(rows, llm), alone)
+
+
+def test_dictation_predicts_each_token_from_its_vector_and_all_before(llm):
+    tokenizer = make_tokenizer(start=True)
+    prompt = make_prompt(tokenizer, "Say:<dictated>")
+    assert isinstance(prompt, Dictation)
+    ids = torch.tensor([30, 10, 70])
+    vectors = torch.randn(3, llm.width, generator=torch.Generator().manual_seed(0))
+    row = prompt.fill(vectors, ids, llm)
+    parts = [llm.embed(prompt.before)]
+    for vector, token in zip(vectors, ids, strict=True):
+        parts += [vector[None], llm.embed([int(token)])]
+    states = llm.hidden([torch.cat(parts)])[0]
+    first = len(prompt.before)
+    torch.testing.assert_close(predicting_states([row], llm), states[first::2])
+    assert torch.equal(row.targets, ids)
+
+
+def test_one_token_is_dictated(llm):
+    prompt = Dictation(make_tokenizer(start=False), "<dictated>")
+    row = prompt.fill(torch.zeros(1, llm.width), torch.tensor([5]), llm)
+    assert len(predicting_states([row], llm)) == 1
+
+
+@pytest.mark.parametrize("template", ["Say:", "<dictated>!"])
+def test_dictations_of_another_form_are_refused(template):
+    with pytest.raises(ValueError, match=r"it must be '\.\.\.<dictated>'"):
+        Dictation(make_tokenizer(start=True), template)

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, kl_div
 from espnet_ssr.connector import AbsConnector, ConnectorOutput, MeanConnector
 from espnet_ssr.llm.load import load_language_model, load_llm
 from espnet_ssr.llm.lora import LoraLanguageModel
-from espnet_ssr.llm.prompt import Prompt
+from espnet_ssr.llm.prompt import Dictation, Prompt
 from espnet_ssr.model.lm import SSRLMModel
 
 SIZE, WIDTH = 6, 16
@@ -210,12 +210,12 @@ BOTH = {
 }
 
 
-def make_whole(causal_lm, llm=None, **options):
+def make_whole(causal_lm, llm=None, prompts=BOTH, **options):
     """A model of two tasks."""
     torch.manual_seed(0)
     llm = llm or load_language_model(causal_lm)
     options = {"tasks": {"continue": 1.0, "transcribe": 2.0}, **options}
-    return SSRLMModel(Tokens(), llm, BOTH, encoder=None, frame_rate=50.0, **options)
+    return SSRLMModel(Tokens(), llm, prompts, encoder=None, frame_rate=50.0, **options)
 
 
 def test_tasks_are_drawn_in_training_and_all_done_in_validation(causal_lm, batch):
@@ -274,6 +274,26 @@ def test_replayed_text_may_be_read_as_if_spoken(causal_lm, batch):
     assert weight == count + 4 + (4 + len("\n"))  # going on, and writing with its end
     assert stats["replay_loss"] == 0
     assert loss.isfinite()
+
+
+def test_what_is_dictated_has_no_teacher(causal_lm, batch):
+    """Its loss is cross-entropy, whatever that of the other tasks."""
+    prompts = {**BOTH, "dictate": Dictation(make_tokenizer(start=True), "a<dictated>")}
+
+    def losses(*tasks):
+        model = make_whole(
+            causal_lm, prompts=prompts, tasks=dict.fromkeys(tasks, 1.0), losses={"kl": 1.0}
+        )
+        loss, stats, weight = model.eval()(**batch)
+        return loss * weight, stats
+
+    taught, stats = losses("continue", "transcribe")
+    dictated, alone = losses("dictate")
+    torch.testing.assert_close(dictated, alone["nats"] * sum(map(len, TOKENS)))
+    together, both = losses("dictate", "continue", "transcribe")
+    torch.testing.assert_close(together, taught + dictated, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(both["kl"], stats["kl"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(both["nats_dictate"], alone["nats"], rtol=1e-4, atol=1e-4)
 
 
 def test_who_cannot_have_spoken_replay(causal_lm):
