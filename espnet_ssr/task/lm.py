@@ -72,7 +72,7 @@ class SSRLMTask(SpeechTask):
             "--prompts",
             action=NestedDictAction,
             default={},
-            help="Name -> template, '...<speech>...<text>...' and the like, beside those of espnet_ssr/llm/prompts.yaml",
+            help="Name -> template, beside those of espnet_ssr/llm/prompts.yaml",
         )
         group.add_argument(
             "--replay_conf",
