@@ -18,6 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_ssr", "espnet_ssr.*"]),
+    package_data={"espnet_ssr": ["**/*.yaml"]},
     python_requires=">=3.11",
     install_requires=[
         "huggingface_hub>=0.30",
