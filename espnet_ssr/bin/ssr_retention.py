@@ -43,7 +43,7 @@ def main() -> None:
         args.text_file, args.blimp_dir, args.limit, args.max_tokens
     )
     reader = load_reader(args.train_config, args.model_file, args.device)
-    name, tokenizer = reader.args.llm, reader.prompt.tokenizer
+    name, tokenizer = reader.args.llm, reader.prompts["llm"].tokenizer
     dtype = str(reader.llm.dtype).removeprefix("torch.")
     after = retention.score_benchmark(reader.llm, tokenizer, benchmark)
     del reader  # one LLM in memory at a time
