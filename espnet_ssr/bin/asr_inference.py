@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument(
         "--model", default="whisper-tiny.en", help="folder, name below $SSR_MODELS, or hub id"
     )
+    parser.add_argument("--language", help="of the speech, for a multilingual model")
     parser.add_argument("--device", default="cpu", help="torch device")
     parser.add_argument(
         "--merge_jobs", type=int, metavar="NJ", help="merge the results of NJ jobs and score them"
@@ -35,14 +36,14 @@ def transcribe(args) -> None:
     keys = read_keyed(args.key_file or args.data_dir / "wav.scp")
     work = partial(
         transcribe_shard,
-        transcriber=WhisperTranscriber(args.model, args.device),
+        transcriber=WhisperTranscriber(args.model, args.device, language=args.language),
         wav_scp=wav_scp,
     )
     run_shards(
         {key: wav_scp[key] for key in keys},
         shard_folder(args.output_dir),
         args.job,
-        {"model": args.model},
+        {"model": args.model, "language": args.language},
         work,
         args.shard_size,
         "transcribing",

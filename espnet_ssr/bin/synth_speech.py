@@ -15,7 +15,11 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--text", type=Path, required=True, help="a text on each line")
     parser.add_argument(
-        "--voice", nargs="+", required=True, help="folder of a piper voice, or Kokoro's folder:name"
+        "--voice",
+        nargs="+",
+        required=True,
+        help="folder of a piper voice, Kokoro's folder:name, or 'command: my_tts --some option "
+        "{text_file} {wav_file}'",
     )
     parser.add_argument("--output_dir", type=Path, required=True, help="replaced if it is there")
     parser.add_argument("--num", type=int, help="first so many usable texts (default: all)")
@@ -35,7 +39,7 @@ def main() -> None:
         made = synth.make_synth_set(texts, args.voice, args.output_dir, args.num, args.seed)
         print(f"{args.output_dir}: {made}")
     else:
-        plan = synth.make_plan(texts, synth.load_voices(args.voice, args.seed), args.num)
+        plan = synth.make_plan(texts, synth.load_voices(args.voice), args.num)
         synth.speak_part(plan, args.voice, args.output_dir, args.seed, args.job, args.nj)
 
 

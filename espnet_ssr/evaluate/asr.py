@@ -26,15 +26,25 @@ class WhisperTranscriber:
         model: a local folder, a folder's name below ``$SSR_MODELS``, or a hub id.
         device: torch device.
         batch_size: windows of 30 s at a time.
+        language: of the speech, for a multilingual model; None: it guesses, for each window.
     """
 
-    def __init__(self, model: str = "whisper-tiny.en", device: str = "cpu", batch_size: int = 16):
+    def __init__(
+        self,
+        model: str = "whisper-tiny.en",
+        device: str = "cpu",
+        batch_size: int = 16,
+        language: str | None = None,
+    ):
         path = resolve_model(model)
         whisper = WhisperForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
         self._whisper = whisper.to(device).eval()
         self._extractor = AutoFeatureExtractor.from_pretrained(path)
         self._tokenizer = AutoTokenizer.from_pretrained(path)
         self._batch_size = batch_size
+        # Left to itself a multilingual model is told no task, and goes round in circles.
+        multilingual = whisper.generation_config.is_multilingual
+        self._task = {"task": "transcribe", "language": language} if multilingual else {}
         self.sample_rate: int = self._extractor.sampling_rate
 
     @torch.inference_mode()
@@ -62,7 +72,7 @@ class WhisperTranscriber:
             return_attention_mask=True,
             **extraction,
         ).to(self._whisper.device)
-        ids = self._whisper.generate(**inputs, return_timestamps=bool(extraction))
+        ids = self._whisper.generate(**inputs, **self._task, return_timestamps=bool(extraction))
         return [text.strip() for text in self._tokenizer.batch_decode(ids, True)]
 
 

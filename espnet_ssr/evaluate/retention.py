@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.batching import length_buckets
 from espnet_ssr.datadir import write_lines
+from espnet_ssr.evaluate.bootstrap import bootstrap_interval
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.prompt import Row, first_tokens, predicting_states
@@ -258,19 +259,3 @@ def _right(scores: Scores, pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
     for pair, good, bad in zip(pairs, scores.good, scores.bad, strict=True):
         right.setdefault(pair.paradigm, []).append(float(good < bad))
     return {paradigm: np.array(values) for paradigm, values in right.items()}
-
-
-def bootstrap_interval(
-    differences: Sequence[np.ndarray], seed: int = 0, repeats: int = 2000
-) -> list[float]:
-    """95 % interval of the mean over paradigms of a mean over pairs.
-
-    The paradigms are what they are; the pairs of each are drawn anew, with replacement, each with
-    its figures before and after (paired bootstrap).
-
-    Args:
-        differences: for each paradigm ``(N,)``, after minus before of each pair.
-    """
-    rng = np.random.default_rng(seed)
-    total = sum(rng.choice(d, size=(repeats, len(d))).mean(1) for d in differences)
-    return np.percentile(total / len(differences), [2.5, 97.5]).tolist()

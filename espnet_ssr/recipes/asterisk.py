@@ -2,7 +2,7 @@
 
 551 prompts of Allison Smith, 24 minutes, 16 kHz G.722, CC BY-SA 3.0. `prepare_asterisk` turns
 the files of a package or tarball into Kaldi data directories. How the text is normalised is
-described in `asterisk_text`, how it is split in `text_split`.
+described in `espnet_ssr.text`, how it is split in `text_split`.
 """
 
 import wave
@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from espnet_ssr.datadir import Utterance, write_data_dir, write_lines
 from espnet_ssr.recipes import CorpusError, count_dropped
-from espnet_ssr.recipes.asterisk_text import has_remark, normalize_text, read_prompt_list
+from espnet_ssr.recipes.asterisk_text import read_prompt_list
 from espnet_ssr.recipes.text_split import Split, group_near_copies, split_by_text
+from espnet_ssr.text import has_remark, normalize_text
 
 SPEAKER = "allison"
 SAMPLE_RATE = 16000

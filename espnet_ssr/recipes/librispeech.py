@@ -16,7 +16,7 @@ from espnet_ssr.data.check_audio import check_audio
 from espnet_ssr.datadir import Utterance, write_data_dir, write_keyed
 from espnet_ssr.progress import Progress
 from espnet_ssr.recipes import CorpusError, count_dropped
-from espnet_ssr.recipes.asterisk_text import normalize_text
+from espnet_ssr.text import normalize_text
 
 SAMPLE_RATE = 16000
 UTT_ID = re.compile(r"\d+-\d+-\d+")

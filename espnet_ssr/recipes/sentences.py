@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.asterisk_text import normalize_text
+from espnet_ssr.text import normalize_text
 
 LINES_AN_ITEM = 6
 MIN_WORDS, MAX_WORDS = 4, 20

@@ -14,11 +14,11 @@ from espnet_ssr.align.abs import Levels
 from espnet_ssr.align.alignment import Alignment, Span, write_ctm
 from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
-from espnet_ssr.recipes.asterisk_text import normalize_text
-from espnet_ssr.recipes.kokoro import Kokoro, KokoroModel
-from espnet_ssr.recipes.piper import Piper, merge_marks
-from espnet_ssr.recipes.voice import Phone, Refused, Voice
 from espnet_ssr.shards import merge_shards, run_shards
+from espnet_ssr.text import normalize_text
+from espnet_ssr.tts.load import load_voices
+from espnet_ssr.tts.piper import merge_marks
+from espnet_ssr.tts.voice import Phone, Reading, Refused, Voice
 
 SHARD_SIZE = 200
 
@@ -28,7 +28,7 @@ class Planned(NamedTuple):
 
     text: str
     voice: int
-    reading: str
+    reading: Reading
 
 
 class Plan(NamedTuple):
@@ -54,30 +54,6 @@ def read_texts(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 ({error.reason}, byte {error.start})") from None
-
-
-def load_voices(specs: Sequence[str], seed: int = 0) -> list[Voice]:
-    """Load voices: the folder of a piper voice, or ``folder:name`` for one of Kokoro's.
-
-    The same seed and the same texts in the same order give the same audio, bit for bit.
-
-    Raises:
-        ValueError: as `Piper`, `KokoroModel` and `Kokoro`; or two voices have the same name.
-    """
-    models: dict[str, KokoroModel] = {}
-    voices: list[Voice] = []
-    for spec in specs:
-        folder, colon, name = spec.rpartition(":")
-        if not colon:
-            voices.append(Piper(Path(spec), seed))
-            continue
-        if folder not in models:
-            models[folder] = KokoroModel(Path(folder), seed)
-        voices.append(Kokoro(models[folder], name))
-    count = Counter(voice.name for voice in voices)
-    if twice := [name for name, number in count.items() if number > 1]:
-        raise ValueError(f"several voices are named {twice[0]}")
-    return voices
 
 
 def make_plan(texts: Sequence[str], voices: Sequence[Voice], num: int | None = None) -> Plan:
@@ -117,14 +93,15 @@ def speak_part(
     """Speak the part of ``plan`` that belongs to job number ``job`` of ``num_jobs``.
 
     Audio goes to ``output_dir/shards``, where shards that are there from a former run are kept.
-    Whole shards, of consecutive texts, are dealt out to jobs, and each has voices loaded anew, so
-    the audio depends neither on the number of jobs nor on interruptions, and a plan of more texts
-    keeps what was made for fewer.
+    Whole shards, of consecutive texts, are dealt out to jobs, so a plan of more texts keeps what
+    was made for fewer. What an utterance sounds like depends on its text, its voice and ``seed``.
     """
     keys = list(plan.utterances)
     shards = [keys[first : first + SHARD_SIZE] for first in range(0, len(keys), SHARD_SIZE)]
     inputs = {
-        key: plan.utterances[key].reading for shard in shards[job - 1 :: num_jobs] for key in shard
+        key: plan.utterances[key].reading.text
+        for shard in shards[job - 1 :: num_jobs]
+        for key in shard
     }
     settings = {"voices": list(specs), "seed": seed}
     work = partial(speak_shard, plan=plan, specs=specs, seed=seed)
@@ -144,10 +121,10 @@ def speak_shard(
     the true ``word.ctm`` and ``phone.ctm``."""
     planned = {utt_id: plan.utterances[utt_id] for utt_id in utt_ids}
     used = sorted({utterance.voice for utterance in planned.values()})
-    voices = dict(zip(used, load_voices([specs[index] for index in used], seed), strict=True))
+    voices = dict(zip(used, load_voices([specs[index] for index in used]), strict=True))
     wav_scp, seconds, alignments = {}, {}, []
     for utt_id, (text, index, reading) in planned.items():
-        samples, words = voices[index].speak(reading)
+        samples, words = voices[index].speak(reading, seed)
         rate = voices[index].sample_rate
         soundfile.write(folder / f"{utt_id}.wav", samples, rate)
         wav_scp[utt_id] = str(final_folder.absolute() / f"{utt_id}.wav")
@@ -225,7 +202,7 @@ def make_synth_set(
     Raises:
         ValueError: as `load_voices` and `make_plan`.
     """
-    voices = load_voices(specs, seed)
+    voices = load_voices(specs)
     plan = make_plan(texts, voices, num)
     speak_part(plan, specs, output_dir, seed)
     seconds = complete_set(plan, voices, output_dir)

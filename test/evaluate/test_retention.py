@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_causal_lm import make_tokenizer
 from torch.nn.functional import cross_entropy
 
@@ -19,7 +17,6 @@ from espnet_ssr.evaluate.retention import (
     Benchmark,
     Pair,
     Scores,
-    bootstrap_interval,
     cached_scores,
     compare_scores,
     read_benchmark,
@@ -109,19 +106,6 @@ def test_what_is_not_measured_is_left_out():
     blimp = compare_scores(one, one, Benchmark([], PAIRS[:1]))
     assert set(blimp) == {"retention", "pairs", "fields", "paradigms"}
     assert blimp["retention"]["change"] == {"blimp": 0.0, "blimp_interval": [0.0, 0.0]}
-
-
-@given(shares=st.lists(st.floats(0, 0.4), min_size=1, max_size=8))
-def test_interval_is_that_of_a_stratified_mean(shares):
-    """Against the normal approximation: each paradigm has a variance of its own."""
-    size = 50
-    differences = [np.arange(size) < round(share * size) for share in shares]
-    differences = [d.astype(float) for d in differences]
-    low, high = bootstrap_interval(differences, repeats=1000)
-    mean = np.mean([d.mean() for d in differences])
-    deviation = np.sqrt(sum(d.var() / size for d in differences)) / len(differences)
-    assert low <= mean <= high
-    assert (high - low) / 2 == pytest.approx(1.96 * deviation, rel=0.15, abs=1 / size)
 
 
 def test_reading(tmp_path):

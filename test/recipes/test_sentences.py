@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.asterisk_text import normalize_text
 from espnet_ssr.recipes.sentences import plain_sentences, read_hellaswag, set_of, split_sentences
+from espnet_ssr.text import normalize_text
 
 LOCAL = Path(__file__).resolve().parents[2] / "egs2" / "libri_synth" / "ssr1" / "local"
 

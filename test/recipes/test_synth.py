@@ -13,16 +13,16 @@ from espnet_ssr.align.alignment import read_ctm
 from espnet_ssr.data.validate import check_data_dir
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.recipes import synth
-from espnet_ssr.recipes.piper import find_words
 from espnet_ssr.recipes.synth import (
-    load_voices,
     make_plan,
     make_synth_set,
     read_texts,
     speak_part,
     to_alignments,
 )
-from espnet_ssr.recipes.voice import Speech, Voice, plain_words
+from espnet_ssr.tts.load import load_voices
+from espnet_ssr.tts.piper import find_words
+from espnet_ssr.tts.voice import Reading, Speech, Voice, plain_words
 
 RATE = 1000
 MODELS = Path(__file__).resolve().parents[2] / "tools" / "models"
@@ -37,11 +37,12 @@ class StandInVoice(Voice):
         self.name, self.has_times = name, name == "ann"
 
     def read(self, text):
-        return " ".join(plain_words(text))
+        return Reading(" ".join(plain_words(text)), self.has_times)
 
-    def speak(self, reading):
-        words = find_words((letter, 10) for letter in reading)
-        return Speech(np.zeros(10 * len(reading), np.int16), words if self.has_times else None)
+    def speak(self, reading, seed=0):
+        words = find_words((letter, 10) for letter in reading.text)
+        silence = np.zeros(10 * len(reading.text), np.int16)
+        return Speech(silence, words if self.has_times else None)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def stand_ins(request, monkeypatch):
     loaded = []
     if not request.function.__name__.startswith("test_real"):
 
-        def load(specs, seed=0):
+        def load(specs):
             loaded.append(list(specs))
             return [StandInVoice(spec) for spec in specs]
 

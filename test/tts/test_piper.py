@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet_ssr.recipes import piper
-from espnet_ssr.recipes.piper import Piper, as_read, find_words, merge_marks, speak
-from espnet_ssr.recipes.voice import Phone, Refused
+from espnet_ssr.tts import piper
+from espnet_ssr.tts.piper import Piper, as_read, find_words, merge_marks, speak
+from espnet_ssr.tts.voice import Phone, Reading, Refused
 
 RATE = 1000
 WORD_SYMBOLS = "abdeˈː"
@@ -25,6 +25,7 @@ class StandInVoice:
     """Reads a letter as a phoneme of 10 samples, but lacks z; "of the" and "so...on" as one
     word, "lunchroom" as two."""
 
+    session = types.SimpleNamespace(reseed=lambda seed: None)
     config = types.SimpleNamespace(
         sample_rate=RATE, phoneme_id_map=dict.fromkeys("abcdefghijklmnopqrstuvwxy .,'")
     )
@@ -58,7 +59,9 @@ def voice(monkeypatch):
 def ann(tmp_path, voice, monkeypatch):
     """The voice "ann", read by the stand-in."""
     (tmp_path / "ann.onnx").touch()
-    monkeypatch.setattr(piper, "load_piper", lambda model, seed: voice)
+    (tmp_path / "ann.onnx.json").touch()
+    monkeypatch.setattr(piper, "load_piper", lambda model: voice)
+    monkeypatch.setattr(piper, "version", lambda package: "1.0")
     return Piper(tmp_path)
 
 
@@ -122,6 +125,21 @@ def test_refused(ann, text, cause):
         ann.read(text)
     assert caught.value.cause == cause
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["Come to the lunchroom.", "And so...on."])
+def test_text_is_read_without_times_where_they_are_not_asked_for(ann, text):
+    ann.only_with_times = False
+    reading = ann.read(text)
+    assert reading == Reading(text, has_times=False)
+    assert ann.speak(reading).words is None
+    assert ann.read("A cat.").has_times
+
+
+def test_version_is_that_of_the_model(ann, tmp_path):
+    assert ann.version.startswith("piper 1.0 ann ")
+    (tmp_path / "ann.onnx").write_text("new")
+    assert Piper(tmp_path).version != ann.version
 
 
 def test_second_sentence_follows_the_first(ann):

@@ -27,18 +27,21 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from espnet_ssr.recipes.voice import (
+from espnet_ssr.tts.noise import NoiseSession
+from espnet_ssr.tts.voice import (
     Phone,
+    Reading,
     Refused,
     Speech,
     Voice,
+    hash_files,
     missing_module,
-    open_session,
     plain_words,
 )
 
@@ -54,36 +57,51 @@ VOLUME = 0.5
 class Piper(Voice):
     """The piper voice ``*.onnx`` (and ``*.onnx.json``) of ``folder``.
 
+    Args:
+        only_with_times: refuse texts whose word times it could not tell, rather than read them
+            without.
+
     Raises:
         ValueError: there is not one voice, it gives no durations, or piper is not installed.
     """
 
     has_times = True
 
-    def __init__(self, folder: Path, seed: int = 0):
+    def __init__(self, folder: Path, only_with_times: bool = True):
         model = find_model(folder)
-        self.name = model.stem
-        self.piper = load_piper(model, seed)
+        self.name, self.only_with_times = model.stem, only_with_times
+        self.piper = load_piper(model)
         self.sample_rate = self.piper.config.sample_rate
+        files = hash_files(model, Path(f"{model}.json"))
+        self.version = f"piper {version('piper-tts')} {self.name} {files}"
 
-    def read(self, text: str) -> str:
-        reading = as_read(self.piper, text, plain_words(text))
+    def read(self, text: str) -> Reading:
+        words = plain_words(text)
+        try:
+            reading = Reading(as_read(self.piper, text, words), has_times=True)
+        except Refused:
+            if self.only_with_times:
+                raise
+            reading = Reading(text)
         known = self.piper.config.phoneme_id_map
-        if not all(known.keys() >= set(symbols) for symbols in self.piper.phonemize(reading)):
+        if not all(known.keys() >= set(symbols) for symbols in self.piper.phonemize(reading.text)):
             raise Refused("unknown_phoneme", f"the voice lacks a phoneme of: {text}")
         return reading
 
-    def speak(self, reading: str) -> Speech:
-        return speak(self.piper, reading)
+    def speak(self, reading: Reading, seed: int = 0) -> Speech:
+        self.piper.session.reseed(f"{seed} {reading.text}")
+        samples, words = speak(self.piper, reading.text)
+        return Speech(samples, words if reading.has_times else None)
 
 
-def load_piper(model: Path, seed: int) -> PiperVoice:
-    """Load ``model`` and the ``.json`` beside it."""
+def load_piper(model: Path) -> PiperVoice:
+    """Load ``model`` and the ``.json`` beside it; its session is a `NoiseSession`."""
     try:
         from piper import PiperConfig, PiperVoice
+
+        session = NoiseSession(model)
     except ModuleNotFoundError as error:
         raise missing_module(error) from None
-    session = open_session(model, seed)
     if len(session.get_outputs()) < 2:
         command = f"python3 -m piper.patch_voice_with_alignment {model}"
         raise ValueError(f"{model}: it gives no durations: run '{command}'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -9,16 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from espnet_ssr.recipes.asterisk_text import normalize_text
+from espnet_ssr.text import normalize_text
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
-class Refused(Exception):
-    """A voice cannot read a text, or not so that what it says is known; the set does without it
-    and counts ``cause``: ``no_words not_plain unknown_phoneme``, for piper also ``split_word
-    merged_words``, for Kokoro ``too_long``."""
+class Refused(ValueError):
+    """A text cannot be read, or not so that what is said is known; who asked does without it and
+    counts ``cause``: of any voice ``no_words not_plain unknown_phoneme``, of piper ``split_word
+    merged_words``, of Kokoro ``too_long``, of a command ``command_failed``; of `verbalize` see
+    there."""
 
     def __init__(self, cause: str, message: str):
         super().__init__(message)
@@ -33,6 +35,13 @@ class Phone(NamedTuple):
     end: int
 
 
+class Reading(NamedTuple):
+    """What a voice has to be given for a text, and whether it will tell the times of its words."""
+
+    text: str
+    has_times: bool = False
+
+
 class Speech(NamedTuple):
     """Samples ``(N,)``, int16, and the phones of each word; None where their times are unknown."""
 
@@ -41,15 +50,22 @@ class Speech(NamedTuple):
 
 
 class Voice(ABC):
-    """A speaker: ``name`` (that of ``utt2spk``), ``sample_rate`` in Hz and ``has_times``, whether
-    its speech comes with the phones of each word."""
+    """A speaker.
+
+    Attributes:
+        name: that of ``utt2spk``.
+        version: what its speech depends on beside the reading and the seed: engine, model.
+        sample_rate: in Hz.
+        has_times: its speech comes with the phones of each word, for all that it can read so.
+    """
 
     name: str
+    version: str
     sample_rate: int
     has_times: bool
 
     @abstractmethod
-    def read(self, text: str) -> str:
+    def read(self, text: str) -> Reading:
         """What `speak` has to be given, so that the words of ``text`` are said.
 
         Raises:
@@ -57,8 +73,12 @@ class Voice(ABC):
         """
 
     @abstractmethod
-    def speak(self, reading: str) -> Speech:
-        """Synthesize what `read` returned."""
+    def speak(self, reading: Reading, seed: int = 0) -> Speech:
+        """Synthesize what `read` returned; the same reading and seed give the same speech.
+
+        Raises:
+            Refused: it turns out that the voice cannot.
+        """
 
 
 def plain_words(text: str) -> list[str]:
@@ -75,8 +95,8 @@ def plain_words(text: str) -> list[str]:
     return words
 
 
-def open_session(model: Path, seed: int) -> onnxruntime.InferenceSession:
-    """Load an ONNX model; the same seed and inputs in the same order give the same outputs.
+def open_session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    """Load an ONNX model.
 
     Raises:
         ValueError: onnxruntime is not installed.
@@ -85,10 +105,18 @@ def open_session(model: Path, seed: int) -> onnxruntime.InferenceSession:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise missing_module(error) from None
-    onnxruntime.set_seed(seed)  # of the noise in the sessions that are made from now on
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # with more, the last bits depend on their number
-    return onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, ["CPUExecutionProvider"])
+
+
+def hash_files(*paths: Path) -> str:
+    """A short hash of the contents of files, to tell a model from its other versions."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def missing_module(error: ModuleNotFoundError) -> ValueError:

@@ -7,9 +7,9 @@ import types
 import numpy as np
 import pytest
 
-from espnet_ssr.recipes import kokoro
-from espnet_ssr.recipes.kokoro import Kokoro, KokoroModel
-from espnet_ssr.recipes.voice import Refused
+from espnet_ssr.tts import kokoro
+from espnet_ssr.tts.kokoro import Kokoro, KokoroModel, split_sentences
+from espnet_ssr.tts.voice import Reading, Refused
 
 
 class StandInEspeak:
@@ -35,7 +35,8 @@ def model(tmp_path, monkeypatch):
     module = types.SimpleNamespace(EspeakPhonemizer=StandInEspeak)
     monkeypatch.setitem(sys.modules, "piper", types.SimpleNamespace())
     monkeypatch.setitem(sys.modules, "piper.phonemize_espeak", module)
-    monkeypatch.setattr(kokoro, "open_session", lambda path, seed: StandInSession())
+    monkeypatch.setattr(kokoro, "open_session", lambda path: StandInSession())
+    monkeypatch.setattr(kokoro, "version", lambda package: "1.0")
     vocabulary = {symbol: 1 + number for number, symbol in enumerate("abcdefgɹst. 'k")}
     (tmp_path / "model.onnx").touch()
     (tmp_path / "config.json").write_text(json.dumps({"vocab": vocabulary}))
@@ -47,23 +48,41 @@ def model(tmp_path, monkeypatch):
 
 
 def test_phonemes_are_those_the_model_knows(model):
-    assert Kokoro(model, "af_ann").read("A car. Get taxed") == "a caɹ. get taked"
+    assert Kokoro(model, "af_ann").read("A car. Get taxed").text == "a caɹ. get taked"
 
 
 def test_voices_speak_their_english(model):
-    assert Kokoro(model, "af_ann").read("A car.") == "a caɹ."
-    assert Kokoro(model, "bm_bob").read("A car.") == "a ca."
+    assert Kokoro(model, "af_ann").read("A car.").text == "a caɹ."
+    assert Kokoro(model, "bm_bob").read("A car.").text == "a ca."
 
 
 def test_tokens_are_padded_and_the_style_is_that_of_their_number(model):
     voice = Kokoro(model, "af_ann")
-    samples, words = voice.speak("ab.")
+    samples, words = voice.speak(Reading("ab."))
     assert (samples.tolist(), words) == ([16383, -32767, 32767], None)
     assert model.session.inputs["tokens"].tolist() == [[0, 1, 2, 11, 0]]
     assert model.session.inputs["style"].shape == (1, 256)
     assert model.session.inputs["style"][0, 0] == 3
-    voice.speak("abababab")
+    voice.speak(Reading("abababab"))
     assert model.session.inputs["style"][0, 0] == 4  # the last there is
+
+
+def test_another_seed_is_another_speed(model):
+    voice = Kokoro(model, "af_ann")
+    speeds = []
+    for seed in (0, 1, 1, 2):
+        voice.speak(Reading("ab."), seed)
+        speeds.append(float(model.session.inputs["speed"][0]))
+    assert speeds[0] == 1 and speeds[1] == speeds[2] and len(set(speeds)) == 3
+    assert all(0.85 <= speed <= 1.15 for speed in speeds)
+
+
+def test_text_that_is_too_long_is_read_by_sentences(model):
+    sentence = "a" * 200 + "."
+    text = " ".join([sentence] * 3)
+    assert split_sentences(text) == [f"{sentence} {sentence}", sentence]
+    voice = Kokoro(model, "af_ann")
+    assert len(voice.speak(voice.read(text)).samples) == 2 * 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Speech for a list of texts, from a cache that is filled with what it lacks.
+
+Numbers, symbols and abbreviations are read out as words. A recogniser hears every new clip; one
+that does not say what it should is made again with another seed, or the text is dropped.
+
+With ``--job J --nj N`` only the part of job J of N is put into the cache; without ``--job``, all
+that is not there yet, and the data directory is written.
+"""
+
+from pathlib import Path
+
+from espnet_ssr.bin.options import make_parser
+from espnet_ssr.command import run_command
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--text", type=Path, required=True, help="lines 'id text'")
+    parser.add_argument(
+        "--voice",
+        nargs="+",
+        required=True,
+        help="folder of a piper voice, Kokoro's folder:name, or 'command: my_tts --some option "
+        "{text_file} {wav_file}'",
+    )
+    parser.add_argument("--cache_dir", type=Path, required=True, help="can be shared by all tasks")
+    parser.add_argument("--output_dir", type=Path, required=True, help="replaced if it is there")
+    parser.add_argument(
+        "--all_voices", action="store_true", help="each says all texts (default: one, by the id)"
+    )
+    parser.add_argument(
+        "--recognizer", default="whisper-base", help="Whisper that checks clips; none: no check"
+    )
+    parser.add_argument("--max_wer", type=float, default=0.2, help="one wrong word may always be")
+    parser.add_argument("--tries", type=int, default=3, help="how often a clip is made")
+    parser.add_argument("--seed", type=int, default=0, help="of the voices' noise")
+    parser.add_argument("--device", default="cpu", help="of the recognizer")
+    parser.add_argument("--job", type=int, help="number of this job, from 1 (default: all jobs')")
+    parser.add_argument("--nj", type=int, default=1, help="number of jobs")
+    args = parser.parse_args()
+    if args.tries < 1:
+        parser.error(f"--tries must be 1 or more, not {args.tries}")
+    if args.job is not None and not 1 <= args.job <= args.nj:
+        parser.error(f"--job must be from 1 to --nj {args.nj}, not {args.job}")
+
+    from espnet_ssr.datadir import read_keyed
+    from espnet_ssr.tts import items
+
+    cache = load_cache(args)
+    requests = items.choose_voices(read_keyed(args.text), cache, args.all_voices)
+    if args.job is not None:
+        requests = items.job_requests(requests, args.job, args.nj)
+    spoken = items.speak_texts(requests, cache)
+    if args.job is None:
+        items.write_spoken(spoken, args.output_dir)
+    counts = f"made {cache.counts['made']}, found {cache.counts['found']}"
+    print(f"{args.output_dir}: {spoken.describe()} ({counts} in {args.cache_dir})")
+
+
+def load_cache(args):
+    """The cache with its voices and its gate."""
+    from espnet_ssr.tts.cache import SpeechCache
+    from espnet_ssr.tts.gate import Gate
+    from espnet_ssr.tts.load import load_voices
+
+    gate = None
+    if args.recognizer != "none":
+        from espnet_ssr.evaluate.asr import WhisperTranscriber
+
+        transcriber = WhisperTranscriber(args.recognizer, args.device, language="en")
+        gate = Gate(transcriber, args.recognizer, args.max_wer)
+    voices = load_voices(args.voice, only_with_times=False)
+    return SpeechCache(args.cache_dir, voices, gate, args.seed, args.tries)
+
+
+if __name__ == "__main__":
+    run_command(main)
