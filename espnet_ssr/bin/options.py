@@ -31,6 +31,27 @@ def add_part_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard_size", type=int, default=20, help="utterances a shard")
 
 
+def add_voice_options(parser: argparse.ArgumentParser) -> None:
+    """Options of commands that speak texts, as an array of jobs or alone."""
+    parser.add_argument(
+        "--voice",
+        nargs="+",
+        required=True,
+        help="folder of a piper voice, Kokoro's folder:name, or 'command: my_tts --some option "
+        "{text_file} {wav_file}'",
+    )
+    parser.add_argument("--output_dir", type=Path, required=True, help="replaced if it is there")
+    parser.add_argument("--seed", type=int, default=0, help="of the voices' noise")
+    parser.add_argument("--job", type=int, help="number of this job, from 1 (default: all jobs')")
+    parser.add_argument("--nj", type=int, default=1, help="number of jobs")
+
+
+def check_job(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """``--job`` must be one of the jobs."""
+    if args.job is not None and not 1 <= args.job <= args.nj:
+        parser.error(f"--job must be from 1 to --nj {args.nj}, not {args.job}")
+
+
 def make_inference_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with what running a model on a test set takes; ``--config FILE`` reads options from
     YAML and refuses unknown ones."""

@@ -10,22 +10,15 @@ that is not there yet, and the data directory is written.
 
 from pathlib import Path
 
-from espnet_ssr.bin.options import make_parser
+from espnet_ssr.bin.options import add_voice_options, check_job, make_parser
 from espnet_ssr.command import run_command
 
 
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--text", type=Path, required=True, help="lines 'id text'")
-    parser.add_argument(
-        "--voice",
-        nargs="+",
-        required=True,
-        help="folder of a piper voice, Kokoro's folder:name, or 'command: my_tts --some option "
-        "{text_file} {wav_file}'",
-    )
+    add_voice_options(parser)
     parser.add_argument("--cache_dir", type=Path, required=True, help="can be shared by all tasks")
-    parser.add_argument("--output_dir", type=Path, required=True, help="replaced if it is there")
     parser.add_argument(
         "--all_voices", action="store_true", help="each says all texts (default: one, by the id)"
     )
@@ -34,15 +27,11 @@ def main() -> None:
     )
     parser.add_argument("--max_wer", type=float, default=0.2, help="one wrong word may always be")
     parser.add_argument("--tries", type=int, default=3, help="how often a clip is made")
-    parser.add_argument("--seed", type=int, default=0, help="of the voices' noise")
     parser.add_argument("--device", default="cpu", help="of the recognizer")
-    parser.add_argument("--job", type=int, help="number of this job, from 1 (default: all jobs')")
-    parser.add_argument("--nj", type=int, default=1, help="number of jobs")
     args = parser.parse_args()
     if args.tries < 1:
         parser.error(f"--tries must be 1 or more, not {args.tries}")
-    if args.job is not None and not 1 <= args.job <= args.nj:
-        parser.error(f"--job must be from 1 to --nj {args.nj}, not {args.job}")
+    check_job(parser, args)
 
     from espnet_ssr.datadir import read_keyed
     from espnet_ssr.tts import items
