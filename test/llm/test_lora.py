@@ -4,6 +4,7 @@ import pytest
 import torch
 from peft import PeftModel
 
+from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.load import load_llm
 from espnet_ssr.llm.lora import LoraLanguageModel
 
@@ -44,6 +45,20 @@ def test_starts_as_the_original_and_remembers_it(causal_lm, plain, gradient_chec
     trained = {name for name, p in llm.named_parameters() if p.requires_grad}
     assert trained == {name for name, p in llm.named_parameters() if p.grad is not None}
     assert all("lora_" in name for name in trained)
+
+
+def test_what_is_written_is_not_what_the_original_writes(causal_lm):
+    """Decoding uses the adapters: after every way to write, and not only in the logits."""
+    llm = make(causal_lm)
+    rows = [llm.embed(IDS), llm.embed(IDS.flip(0))]
+    with llm.original():
+        before = llm.generate(rows, [257], 8), llm.dictate([1], rows)
+    assert (llm.generate(rows, [257], 8), llm.dictate([1], rows)) == before
+    move_adapters(llm)
+    after = llm.generate(rows, [257], 8), llm.dictate([1], rows)
+    assert after[0] != before[0] and after[1] != before[1]
+    merged = LanguageModel(llm.merge())
+    assert (merged.generate(rows, [257], 8), merged.dictate([1], rows)) == after
 
 
 def test_merged_gives_the_same_logits(causal_lm):
