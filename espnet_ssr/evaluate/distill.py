@@ -18,6 +18,7 @@ from espnet_ssr.evaluate.embedding import (
     text_figures,
 )
 from espnet_ssr.evaluate.files import read_token_ids, write_hypotheses, write_result
+from espnet_ssr.evaluate.fidelity_bands import fidelity_by_band
 from espnet_ssr.evaluate.textless import score_textless
 from espnet_ssr.model.distill import SSRDistillModel
 from espnet_ssr.progress import Progress
@@ -85,8 +86,10 @@ def evaluate(
         figures[row], ids, texts = _score(vectors, utterances, space, counts > 0, tokenizer)
         if row == "connector":
             write_hypotheses(output_dir, utterances, ids, texts)
+    lengths = [len(u.token_id) for u in utterances]
     result = {
         "figures": figures,
+        "bands": fidelity_by_band(rows["connector"], lengths, token_id, counts, space),
         "parameters": sum(p.numel() for p in model.connector.parameters()),
         "seen_share": (counts > 0)[token_id].float().mean().item(),
         **rates(utterances, model.frame_rate),

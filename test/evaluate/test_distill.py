@@ -73,6 +73,14 @@ def test_true_embeddings_score_one(scored):
     assert figures == pytest.approx(dict.fromkeys(figures, 1.0))
 
 
+def test_bands_hold_every_token_once(scored):
+    bands = scored[0]["bands"]
+    for by in ("frequency", "position"):
+        assert sum(band["tokens"] for band in bands[by]) == 9
+        assert {band["token_accuracy"] for band in bands[by]} == {1.0}
+    assert bands["frequency"][0]["tokens"] == 2  # never in training
+
+
 def test_controls_do_not_hear_the_words(scored, embedding_matrix):
     figures = scored[0]["figures"]
     # No token is in two utterances, so that another's segment is never the right one.
