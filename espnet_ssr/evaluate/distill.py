@@ -17,8 +17,8 @@ from espnet_ssr.evaluate.embedding import (
     shuffle_segments,
     text_figures,
 )
-from espnet_ssr.evaluate.files import read_token_ids, write_hypotheses, write_result
 from espnet_ssr.evaluate.fidelity_bands import fidelity_by_band
+from espnet_ssr.evaluate.files import read_token_ids, write_hypotheses, write_result
 from espnet_ssr.evaluate.textless import score_textless
 from espnet_ssr.model.distill import SSRDistillModel
 from espnet_ssr.progress import Progress

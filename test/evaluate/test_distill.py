@@ -105,7 +105,9 @@ def test_counts_and_rates(scored, model):
         "vectors_per_second": 25,
         "frames_per_vector": 2,
     }
-    assert {k: v for k, v in result.items() if k != "figures"} == pytest.approx(expected)
+    found = {name: result[name] for name in expected}
+    assert found == pytest.approx(expected)
+    assert result.keys() - expected.keys() == {"figures", "bands"}
 
 
 def test_files(scored):
