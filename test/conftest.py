@@ -73,6 +73,19 @@ def make_experiment(causal_lm, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def remote_code(tmp_path_factory):
+    """Remote code is copied to a folder of the tests, one for all, as Python imports it as one
+    package."""
+    import transformers.dynamic_module_utils
+
+    folder = str(tmp_path_factory.mktemp("modules"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", folder)
+        patch.syspath_prepend(folder)
+        yield
+
+
+@pytest.fixture(scope="session")
 def asterisk_data(tmp_path_factory) -> Path:
     """``data/`` of the Asterisk recipe: its own if it was run, else fetched once a session."""
     if all((ASTERISK / "data" / name / "wav.scp").is_file() for name in ("train", "valid", "test")):

@@ -6,7 +6,6 @@ import json
 import kaldiio
 import pytest
 import torch
-import transformers.dynamic_module_utils
 from espnet2.main_funcs.pack_funcs import unpack
 from mini_recipe import ENCODER, FEATS
 from transformers import AutoModel
@@ -90,11 +89,9 @@ def test_every_utterance_has_the_same_text(tuned, installed_model, monkeypatch, 
 
 
 @torch.no_grad()
-def test_transformers_write_the_same(tuned, installed_model, monkeypatch, tmp_path):
+def test_transformers_write_the_same(tuned, installed_model, monkeypatch, remote_code):
     recipe = tuned[0]
     packed = recipe / MODEL / "packed"
-    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path))
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("SSR_MODELS", installed_model(ENCODER).removesuffix(f"/{ENCODER}"))
     lm = SpeechLM.from_pretrained(packed / "speech_lm")
     model = AutoModel.from_pretrained(packed / "transformers", trust_remote_code=True).eval()
