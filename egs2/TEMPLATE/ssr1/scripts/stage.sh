@@ -80,7 +80,10 @@ run_array() {
         --output_dir "${folder}" --key_file "${logs}/${name}.JOB.scp" --job JOB
 }
 
-trap 'echo "${0##*/}: interrupted in stage ${current_stage:-0}; run again to continue" >&2
-    trap - EXIT; exit 130' INT
-trap 'if [ $? -ne 0 ] && [ -n "${current_stage:-}" ]; then
-    echo "${0##*/}: stage ${current_stage} failed, see above" >&2; fi' EXIT
+# A job that Ctrl-C ended says so by its status, maybe before this shell hears of the signal itself.
+trap 'exit 130' INT
+trap 'case $? in
+    0) ;;
+    130) echo "${0##*/}: interrupted in stage ${current_stage:-0}; run again to continue" >&2 ;;
+    *) [ -z "${current_stage:-}" ] || echo "${0##*/}: stage ${current_stage} failed, see above" >&2 ;;
+esac' EXIT
