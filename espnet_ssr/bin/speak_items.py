@@ -35,8 +35,11 @@ def main() -> None:
 
     from espnet_ssr.datadir import read_keyed
     from espnet_ssr.tts import items
+    from espnet_ssr.tts.load import load_cache
 
-    cache = load_cache(args)
+    recognizer = None if args.recognizer == "none" else args.recognizer
+    checks = (recognizer, args.max_wer, args.seed, args.tries, args.device)
+    cache = load_cache(args.cache_dir, args.voice, *checks)
     requests = items.choose_voices(read_keyed(args.text), cache, args.all_voices)
     if args.job is not None:
         requests = items.job_requests(requests, args.job, args.nj)
@@ -45,22 +48,6 @@ def main() -> None:
         items.write_spoken(spoken, args.output_dir)
     counts = f"made {cache.counts['made']}, found {cache.counts['found']}"
     print(f"{args.output_dir}: {spoken.describe()} ({counts} in {args.cache_dir})")
-
-
-def load_cache(args):
-    """The cache with its voices and its gate."""
-    from espnet_ssr.tts.cache import SpeechCache
-    from espnet_ssr.tts.gate import Gate
-    from espnet_ssr.tts.load import load_voices
-
-    gate = None
-    if args.recognizer != "none":
-        from espnet_ssr.evaluate.asr import WhisperTranscriber
-
-        transcriber = WhisperTranscriber(args.recognizer, args.device, language="en")
-        gate = Gate(transcriber, args.recognizer, args.max_wer)
-    voices = load_voices(args.voice, only_with_times=False)
-    return SpeechCache(args.cache_dir, voices, gate, args.seed, args.tries)
 
 
 if __name__ == "__main__":

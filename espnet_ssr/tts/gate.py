@@ -17,8 +17,10 @@ from espnet_ssr.tts.voice import Refused
 class Transcriber(Protocol):
     """A recogniser, for example ``espnet_ssr.evaluate.asr.WhisperTranscriber``."""
 
+    sample_rate: int
+
     def transcribe(self, audio: Sequence[np.ndarray]) -> list[str]:
-        """Texts of samples ``(N,)`` at 16 kHz."""
+        """Texts of samples ``(N,)``."""
 
 
 @dataclass(frozen=True)

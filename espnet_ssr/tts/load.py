@@ -1,4 +1,4 @@
-"""Voices by what they are called on a command line."""
+"""Voices, and caches of what they say, by what they are called on a command line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,39 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet_ssr.tts.cache import SpeechCache
 from espnet_ssr.tts.command import Command
+from espnet_ssr.tts.gate import Gate
 from espnet_ssr.tts.kokoro import Kokoro, KokoroModel
 from espnet_ssr.tts.piper import Piper
 from espnet_ssr.tts.voice import Voice
 
 COMMAND = "command:"
+
+
+def load_cache(
+    folder: Path,
+    specs: Sequence[str],
+    recognizer: str | None,
+    max_wer: float = 0.2,
+    seed: int = 0,
+    tries: int = 3,
+    device: str = "cpu",
+) -> SpeechCache:
+    """A cache with its voices and, if there is a recogniser, its gate.
+
+    Args:
+        specs: see `load_voices`; those that tell no times will do.
+        recognizer: Whisper that checks clips; None: they are not checked.
+        device: of the recogniser; the others are those of `Gate` and `SpeechCache`.
+    """
+    gate = None
+    if recognizer is not None:
+        from espnet_ssr.evaluate.asr import WhisperTranscriber
+
+        gate = Gate(WhisperTranscriber(recognizer, device, language="en"), recognizer, max_wer)
+    voices = load_voices(specs, only_with_times=False)
+    return SpeechCache(folder, voices, gate, seed, tries)
 
 
 def load_voices(specs: Sequence[str], only_with_times: bool = True) -> list[Voice]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_ssr.datadir import write_lines
-from espnet_ssr.evaluate.asr import WhisperTranscriber
 from espnet_ssr.evaluate.choice.experiment import Asked, Speech, System
 from espnet_ssr.evaluate.choice.item import Item
 from espnet_ssr.evaluate.choice.questions import make_items
@@ -18,9 +17,8 @@ from espnet_ssr.evaluate.choice.run import merge_task, run_task
 from espnet_ssr.evaluate.choice.scorers.build import build_scorer, describe_scorer
 from espnet_ssr.jobs import locked, part_of_job, run_processes
 from espnet_ssr.tts.cache import SpeechCache
-from espnet_ssr.tts.gate import Gate
 from espnet_ssr.tts.items import speak_items
-from espnet_ssr.tts.load import load_voices
+from espnet_ssr.tts.load import load_cache
 
 LEFT_OUT = "left_out"
 """Questions that nobody is asked, by file and line or by mode and id."""
@@ -95,12 +93,15 @@ def _say_job(job: int, items: Sequence[Item], speech: Speech, machine: Machine) 
 
 
 def _load_cache(speech: Speech, device: str) -> SpeechCache:
-    gate = None
-    if speech.recognizer is not None:
-        transcriber = WhisperTranscriber(speech.recognizer, device, language="en")
-        gate = Gate(transcriber, speech.recognizer, speech.max_wer)
-    voices = load_voices(speech.voices, only_with_times=False)
-    return SpeechCache(Path(speech.cache_dir), voices, gate, speech.seed, speech.tries)
+    return load_cache(
+        Path(speech.cache_dir),
+        speech.voices,
+        speech.recognizer,
+        speech.max_wer,
+        speech.seed,
+        speech.tries,
+        device,
+    )
 
 
 def ask(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.datadir import write_lines
@@ -15,15 +13,7 @@ from espnet_ssr.evaluate.choice.item import Part
 from espnet_ssr.evaluate.choice.scorers.rows import Read, RowScorer
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.speech_lm.audio import Speech, load_speech
-
-
-class Transcriber(Protocol):
-    """A recogniser, such as ``espnet_ssr.evaluate.asr.WhisperTranscriber``."""
-
-    sample_rate: int
-
-    def transcribe(self, audio: Sequence[np.ndarray]) -> list[str]:
-        """Texts of samples ``(N,)``."""
+from espnet_ssr.tts.gate import Transcriber
 
 
 class CascadeScorer(RowScorer):
