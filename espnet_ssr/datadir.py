@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,18 @@ def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def count_dropped(reasons: Iterable[str]) -> str:
+    """What was left out, for people: ``left out 3: 1 bad_line, 2 no_audio``.
+
+    Args:
+        reasons: one for each thing that was left out, each beginning with its cause, a word: the
+            values of a file ``dropped``.
+    """
+    causes = Counter(reason.split(maxsplit=1)[0] for reason in reasons)
+    counts = ", ".join(f"{number} {cause}" for cause, number in sorted(causes.items()))
+    return f"left out {causes.total()}" + (f": {counts}" if counts else "")
 
 
 class Utterance(NamedTuple):

@@ -74,3 +74,9 @@ def normalize_text(text: str) -> str:
     text = re.sub(r"[^a-z']", " ", text)
     text = re.sub(r"(?<![a-z])'+|'+(?![a-z])", " ", text)
     return " ".join(text.split())
+
+
+def plain(text: str) -> str:
+    """Lower case, without punctuation but apostrophes: transcripts as they are compared, in any
+    language, with digits as they are."""
+    return " ".join(re.sub(r"[^\w']|_", " ", text.lower()).split())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from espnet_ssr.datadir import (
     Utterance,
     combine_data_dirs,
+    count_dropped,
     invert_utt2spk,
     read_audio,
     read_keyed,
@@ -33,6 +34,12 @@ def test_keyed_round_trip(tmp_path_factory, entries):
     path = tmp_path_factory.mktemp("keyed") / "text"
     write_keyed(path, entries)
     assert list(read_keyed(path).items()) == list(entries.items())
+
+
+def test_what_was_left_out_is_counted_by_cause():
+    reasons = ["no_audio gone.wav", "bad_line", "no_audio"]
+    assert count_dropped(reasons) == "left out 3: 1 bad_line, 2 no_audio"
+    assert count_dropped([]) == "left out 0"
 
 
 def test_read_keyed_is_lenient_about_space(tmp_path):

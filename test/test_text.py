@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet_ssr.text import normalize_text
+from espnet_ssr.text import normalize_text, plain
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,7 @@ def test_normalized_text_is_words_and_stays(text):
     assert re.fullmatch(r"([a-z]+('+[a-z]+)*( |$))*", normalized)
     assert normalized == normalized.strip()
     assert normalize_text(normalized) == normalized
+
+
+def test_plain():
+    assert plain(" It's “late”, he_said:  10 o'clock.\n") == "it's late he said 10 o'clock"

@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from espnet_ssr.speech_lm.folder import ModelFiles
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Options for ``read_model_options``; None: as packed, else as ``ModelFiles`` has it."""
+def add_model_options(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Options for ``read_model_options``; None: as packed, else as ``ModelFiles`` has it.
+
+    Args:
+        required: there must be a model.
+    """
     pairs = {"nargs": "*", "metavar": "NAME=VALUE"}
-    parser.add_argument("--model_file", required=True, help="checkpoint (*.pth), or packed folder")
+    parser.add_argument(
+        "--model_file", required=required, help="checkpoint (*.pth), or packed folder"
+    )
     parser.add_argument("--encoder", help="whose features were trained on, if not on audio")
     parser.add_argument("--encoder_conf", help="its options", **pairs)
     parser.add_argument("--aligner", help="a checkpoint, or a name of ssr_align --aligner")
@@ -37,6 +43,11 @@ def read_model_options(args: argparse.Namespace) -> ModelFiles:
     """The files of the model that the options describe."""
     from espnet_ssr.speech_lm.folder import find_model
 
+    return find_model(args.model_file, **given_model_options(args))
+
+
+def given_model_options(args: argparse.Namespace) -> dict:
+    """What the options say of the model, as attributes of ``ModelFiles``."""
     given = {
         "encoder": args.encoder,
         "encoder_conf": args.encoder_conf and key_values(args.encoder_conf),
@@ -48,5 +59,4 @@ def read_model_options(args: argparse.Namespace) -> ModelFiles:
         "max_pause": args.max_pause,
     }
     # Of pairs, none at all (``--encoder_conf`` alone) is as if the option were not there.
-    options = {name: value for name, value in given.items() if value not in (None, [])}
-    return find_model(args.model_file, **options)
+    return {name: value for name, value in given.items() if value not in (None, [])}

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """Stage 10: have systems choose between candidates.
 
-Which systems and tasks says a configuration file; see espnet_ssr/evaluate/choice/experiment.py.
-What was answered before is kept, so a run that was interrupted goes on where it was.
+Which systems and tasks says a configuration file; see conf/choice.yaml of a recipe. Systems that
+hear with a model and do not name it are asked if --model_file is given, and they alone; without it
+all others are. What was answered before is kept, so a run that was interrupted goes on where it
+was.
 """
 
+import argparse
+import logging
 from pathlib import Path
 
+from espnet_ssr.bin.model_options import add_model_options, given_model_options
 from espnet_ssr.bin.options import make_parser
 from espnet_ssr.command import run_command
 
@@ -18,6 +23,9 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", help="only these")
     parser.add_argument("--tasks", nargs="+", help="only these")
     parser.add_argument("--limit", type=int, help="so many items a task at most, for a quick look")
+    parser.add_argument("--llm", help="of systems that do not name one")
+    add_model_options(parser, required=False)
+    parser.add_argument("--model_name", default="", help="goes before the names of its systems")
     parser.add_argument("--nj", type=int, default=1, help="processes, each with the model")
     parser.add_argument("--device", default="cpu", help="torch device")
     parser.add_argument("--shard_size", type=int, default=20, help="items in a shard")
@@ -27,16 +35,18 @@ def main() -> None:
             parser.error(f"--{option} must be 1 or more, not {getattr(args, option)}")
 
     from espnet_ssr.evaluate.choice.ask import Machine, ask, make_questions, say_items
-    from espnet_ssr.evaluate.choice.experiment import read_experiment
+    from espnet_ssr.evaluate.choice.experiment import check_benchmarks, read_experiment
 
     experiment = read_experiment(args.config)
-    systems = _choose(experiment.systems, args.systems, "systems")
+    tasks = _choose(experiment.tasks, args.tasks, "tasks")
+    check_benchmarks(tasks, args.config)
+    systems = _complete(_choose(experiment.systems, args.systems, "systems"), args)
     machine = Machine(args.nj, args.device, args.shard_size)
-    for asked in _choose(experiment.tasks, args.tasks, "tasks"):
+    for asked in tasks if systems else ():
         asked = asked.at_most(args.limit)
         items, skipped = make_questions(asked)
-        if experiment.speech is not None:
-            items = say_items(items, skipped, experiment.speech, machine)
+        if speech := experiment.speech_of(asked):
+            items = say_items(items, skipped, speech, machine)
         for system in systems:
             folder = args.output_dir / system.name.replace(" ", "_") / asked.name
             result = ask(system, asked, items, skipped, folder, machine)
@@ -48,6 +58,23 @@ def _choose(known: dict, names: list[str] | None, option: str) -> list:
     if unknown := set(names or ()) - set(known):
         raise ValueError(f"--{option} {unknown.pop()}: there are {', '.join(known)}")
     return [known[name] for name in names or known]
+
+
+def _complete(systems: list, args: argparse.Namespace) -> list:
+    """Those that are asked, with the model or the LLM of the command line."""
+    from espnet_ssr.evaluate.choice.experiment import systems_of_llm, systems_of_model
+
+    if args.model_file:
+        options = given_model_options(args)
+        found = systems_of_model(systems, args.model_file, options, args.model_name)
+    else:
+        found = systems_of_llm(systems, args.llm)
+    if len(found) < len(systems):
+        left = len(systems) - len(found)
+        logging.info(
+            f"{left} systems are asked with{'out' if args.model_file else ''} --model_file"
+        )
+    return found
 
 
 def _text(figures: dict, result: dict) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stage 11: tables (Markdown) and a page (HTML, one file) of what ssr_choice found."""
+"""Stage 11: tables (RESULTS.md) and a page (report.html, one file) of what ssr_choice found."""
 
 import sys
 from pathlib import Path
@@ -10,9 +10,10 @@ from espnet_ssr.command import run_command
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--choice_dir", type=Path, required=True, help="--output_dir of ssr_choice")
-    parser.add_argument("--output", type=Path, help="Markdown (default: choice_dir/RESULTS.md)")
-    parser.add_argument("--page", type=Path, help="HTML (default: choice_dir/report.html)")
+    parser.add_argument(
+        "--choice_dir", type=Path, nargs="+", required=True, help="each --output_dir of ssr_choice"
+    )
+    parser.add_argument("--output_dir", type=Path, help="default: the (first) choice_dir")
     parser.add_argument(
         "--fidelity", type=Path, nargs="*", default=[], help="result.json of stage 10, with bands"
     )
@@ -24,12 +25,11 @@ def main() -> None:
     from espnet_ssr.evaluate.choice.report import write_report
 
     runs, bands = read_runs(args.choice_dir), read_bands(args.fidelity)
+    output_dir = args.output_dir or args.choice_dir[0]
     command = args.command or " ".join(["ssr_choice_report.py", *sys.argv[1:]])
-    output = args.output or args.choice_dir / "RESULTS.md"
-    page = args.page or args.choice_dir / "report.html"
-    write_report(runs, output, command)
-    write_page(runs, page, command, bands)
-    print(f"{output}\n{page}")
+    write_report(runs, output_dir / "RESULTS.md", command)
+    write_page(runs, output_dir / "report.html", command, bands)
+    print(f"{output_dir}/RESULTS.md\n{output_dir}/report.html")
 
 
 if __name__ == "__main__":

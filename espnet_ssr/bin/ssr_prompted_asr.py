@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Stage 10: prompted speech recognition, zero- or few-shot: the WER of what a system writes when it
-is asked to repeat what it hears."""
+"""Stage 10: prompted speech recognition, zero- or few-shot: the WER of what systems write when they
+are asked to repeat what they hear. The topline repeats what it reads, the cascade what a recogniser
+wrote: what an LLM cannot repeat is no fault of who heard it. Which systems says the configuration
+file of ssr_choice, with the same options.
+"""
 
 from pathlib import Path
 
+from espnet_ssr.bin.model_options import add_model_options, given_model_options
 from espnet_ssr.bin.options import make_parser
 from espnet_ssr.command import run_command
 
@@ -11,37 +15,44 @@ from espnet_ssr.command import run_command
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="has systems, see ssr_choice")
-    parser.add_argument("--system", required=True, help="one of them")
+    parser.add_argument("--systems", nargs="+", help="only these")
+    parser.add_argument("--llm", help="of systems that do not name one")
+    add_model_options(parser, required=False)
     parser.add_argument("--data_dir", type=Path, required=True, help="wav.scp and text")
     parser.add_argument("--limit", type=int, help="first so many utterances")
     parser.add_argument("--shots", type=int, default=0, help="utterances repeated before each")
-    parser.add_argument("--shots_dir", type=Path, help="wav.scp and text, of which the first are")
+    parser.add_argument("--shots_dir", type=Path, help="wav.scp and text that they are drawn from")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--max_new_tokens", type=int, default=128, help="of a transcript")
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--output_dir", type=Path, required=True, help="a folder a system below it")
     parser.add_argument("--device", default="cpu", help="torch device")
     args = parser.parse_args()
     if bool(args.shots) != bool(args.shots_dir):
         parser.error("give both --shots and --shots_dir, or none")
 
-    from espnet_ssr.datadir import write_keyed
-    from espnet_ssr.evaluate.choice.experiment import read_experiment
-    from espnet_ssr.evaluate.choice.prompted import read_spoken, score_prompted, transcribe
+    from espnet_ssr.evaluate.choice.experiment import (
+        read_experiment,
+        systems_of_llm,
+        systems_of_model,
+    )
+    from espnet_ssr.evaluate.choice.prompted import draw_shots, read_spoken, run_prompted
     from espnet_ssr.evaluate.choice.scorers.build import build_scorer
-    from espnet_ssr.evaluate.files import write_result
 
-    system = read_experiment(args.config).systems[args.system]
+    known = read_experiment(args.config).systems
+    if unknown := set(args.systems or ()) - set(known):
+        parser.error(f"--systems {unknown.pop()}: there are {', '.join(known)}")
+    systems = [known[name] for name in args.systems or known]
+    if args.model_file:
+        systems = systems_of_model(systems, args.model_file, given_model_options(args))
+    else:
+        systems = systems_of_llm(systems, args.llm)
     utterances = read_spoken(args.data_dir, args.limit)
-    shots = list(read_spoken(args.shots_dir, args.shots).values()) if args.shots else []
-    scorer = build_scorer(system.scorer, system.conf, args.device)
-    texts, refused = transcribe(scorer, utterances, shots, args.max_new_tokens)
-    args.output_dir.mkdir(parents=True, exist_ok=True)
-    write_keyed(args.output_dir / "text", texts)
-    write_keyed(args.output_dir / "failed", refused)
-    result = {"system": system.name, "shots": args.shots, "failed": len(refused)}
-    if texts:
-        result |= score_prompted(texts, utterances)
-    write_result(args.output_dir, result)
-    print(f"{args.output_dir}: {result}")
+    shots = draw_shots(args.shots_dir, args.shots, args.seed, utterances) if args.shots else []
+    for system in systems:
+        folder = args.output_dir / system.name.replace(" ", "_")
+        scorer = build_scorer(system.scorer, system.conf, args.device)
+        result = run_prompted(scorer, utterances, folder, shots, args.max_new_tokens)
+        print(f"{system.name}: {', '.join(f'{key} {value:.4g}' for key, value in result.items())}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from transformers import AutoFeatureExtractor, WhisperConfig, WhisperModel
+from transformers.models.whisper.modeling_whisper import WhisperEncoder as WhisperEncoderModel
 
 from espnet_ssr.encoder.abs import AbsEncoder
 from espnet_ssr.pretrained import resolve_model
@@ -58,7 +59,7 @@ class WhisperEncoder(AbsEncoder):
     def forward(self, speech, speech_lengths):
         mels = [self._log_mel(x[:n]) for x, n in zip(speech, speech_lengths.tolist(), strict=True)]
         windows = [w for mel in mels for w in mel.split(WINDOW_MEL_FRAMES)]
-        encoded = iter(self._encode_windows(windows))
+        encoded = iter(encode_windows(self.encoder, windows, self.layer))
         feats = [torch.cat([next(encoded) for _ in mel.split(WINDOW_MEL_FRAMES)]) for mel in mels]
         lengths = torch.tensor([len(f) for f in feats], device=speech.device)
         return torch.nn.utils.rnn.pad_sequence(feats, batch_first=True), lengths
@@ -77,19 +78,31 @@ class WhisperEncoder(AbsEncoder):
         ).input_features[0]
         return mel.T.to(samples.device)
 
-    def _encode_windows(self, mels: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Encode windows of at most 30 s as one batch: ``[(frames, D)]``."""
-        encoder, gelu = self.encoder, torch.nn.functional.gelu
-        mel_lengths = torch.tensor([len(m) for m in mels], device=mels[0].device)
-        x = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).transpose(1, 2)
-        # An unpadded utterance meets the convolution's own zeros at its end; so must this one.
-        x = gelu(encoder.conv1(x)) * length_mask(mel_lengths, x.size(2))[:, None]
-        x = gelu(encoder.conv2(x)).transpose(1, 2)
-        lengths = (mel_lengths + 1) // 2
-        x = x + encoder.embed_positions.weight[: x.size(1)]
-        attention_mask = length_mask(lengths, x.size(1))[:, None, None]
-        for layer in encoder.layers[: self.layer]:
-            x = layer(x, attention_mask)
-        if self.layer is None:
-            x = encoder.layer_norm(x)
-        return [frames[:n] for frames, n in zip(x, lengths.tolist(), strict=True)]
+
+def encode_windows(
+    encoder: WhisperEncoderModel, mels: list[torch.Tensor], layer: int | None = None
+) -> list[torch.Tensor]:
+    """Encode windows of at most 30 s as one batch.
+
+    Args:
+        encoder: of Hugging Face.
+        mels: log-mel spectrograms ``(M, bins)`` of windows.
+        layer: see `WhisperEncoder`.
+
+    Returns:
+        for each window ``(M / 2, D)``, rounded up.
+    """
+    gelu = torch.nn.functional.gelu
+    mel_lengths = torch.tensor([len(m) for m in mels], device=mels[0].device)
+    x = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).transpose(1, 2)
+    # An unpadded utterance meets the convolution's own zeros at its end; so must this one.
+    x = gelu(encoder.conv1(x)) * length_mask(mel_lengths, x.size(2))[:, None]
+    x = gelu(encoder.conv2(x)).transpose(1, 2)
+    lengths = (mel_lengths + 1) // 2
+    x = x + encoder.embed_positions.weight[: x.size(1)]
+    attention_mask = length_mask(lengths, x.size(1))[:, None, None]
+    for block in encoder.layers[:layer]:
+        x = block(x, attention_mask)
+    if layer is None:
+        x = encoder.layer_norm(x)
+    return [frames[:n] for frames, n in zip(x, lengths.tolist(), strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from espnet_ssr.datadir import write_lines
@@ -65,9 +66,18 @@ def write_results(expdir: Path, output: Path, command: str) -> None:
         chosen = [e for e in experiments if e.test_set == test_set]
         sections += [f"## {test_set}\n", *_describe_set(test_set, chosen, output.parent)]
         sections += [_describe_cascade(*item) for item in cascades.get(test_set, {}).items()]
+    sections += _point_at_choices(expdir, output.parent)
     kinds = [kind for kind in KINDS if any(kind in e.result for e in experiments)]
     sections += ["## What the figures mean\n", *(KINDS[kind] for kind in kinds)]
     write_lines(output, "\n".join(sections).splitlines())
+
+
+def _point_at_choices(expdir: Path, folder: Path) -> list[str]:
+    """Where the reports of choice tasks are, as seen from ``folder``."""
+    reports = [file.parent for file in sorted(expdir.glob("*/report/RESULTS.md"))]
+    links = [os.path.relpath(report, folder) for report in reports]
+    lines = [f"- [tables]({link}/RESULTS.md), [page]({link}/report.html)\n" for link in links]
+    return ["## Choice tasks\n", *lines] if lines else []
 
 
 def _describe_set(test_set: str, experiments: list[Experiment], folder: Path) -> list[str]:

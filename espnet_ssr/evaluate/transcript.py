@@ -3,7 +3,6 @@ it writes down after them."""
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -255,8 +254,3 @@ def another(utt_ids: Iterable[str], seed: int) -> dict[str, str]:
         return {}
     order = torch.randperm(len(utt_ids), generator=torch.Generator().manual_seed(seed)).tolist()
     return {utt_ids[a]: utt_ids[b] for a, b in zip(order, order[1:] + order[:1], strict=True)}
-
-
-def plain(text: str) -> str:
-    """Lower case, without punctuation but apostrophes."""
-    return " ".join(re.sub(r"[^\w']|_", " ", text.lower()).split())

@@ -14,9 +14,10 @@ from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
 from espnet_ssr.evaluate.embedding import error_rates
 from espnet_ssr.evaluate.files import write_result
 from espnet_ssr.evaluate.items import ITEMS, Item, Score, read_items
-from espnet_ssr.evaluate.transcript import Reader, another, evaluate_utterances, plain
+from espnet_ssr.evaluate.transcript import Reader, another, evaluate_utterances
 from espnet_ssr.jobs import part_of_job
 from espnet_ssr.shards import merge_shards, run_shards
+from espnet_ssr.text import plain
 
 SHARDS = "shards"
 PARAMETERS = "parameters"

@@ -15,8 +15,8 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from espnet_ssr.datadir import Utterance, write_data_dir, write_lines
-from espnet_ssr.recipes import CorpusError, count_dropped
+from espnet_ssr.datadir import Utterance, count_dropped, write_data_dir, write_lines
+from espnet_ssr.recipes import CorpusError
 from espnet_ssr.recipes.asterisk_text import read_prompt_list
 from espnet_ssr.recipes.text_split import Split, group_near_copies, split_by_text
 from espnet_ssr.text import has_remark, normalize_text

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_ssr.data.check_audio import check_audio
-from espnet_ssr.datadir import Utterance, write_data_dir, write_keyed
+from espnet_ssr.datadir import Utterance, count_dropped, write_data_dir, write_keyed
 from espnet_ssr.progress import Progress
-from espnet_ssr.recipes import CorpusError, count_dropped
+from espnet_ssr.recipes import CorpusError
 from espnet_ssr.text import normalize_text
 
 SAMPLE_RATE = 16000

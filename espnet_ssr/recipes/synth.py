@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,13 @@ import soundfile
 
 from espnet_ssr.align.abs import Levels
 from espnet_ssr.align.alignment import Alignment, Span, write_ctm
-from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
+from espnet_ssr.datadir import (
+    count_dropped,
+    invert_utt2spk,
+    read_keyed,
+    write_keyed,
+    write_lines,
+)
 from espnet_ssr.progress import Progress
 from espnet_ssr.shards import merge_shards, run_shards
 from espnet_ssr.text import normalize_text
@@ -40,12 +45,7 @@ class Plan(NamedTuple):
 
     def describe(self) -> str:
         """Counts, for people."""
-        causes = Counter(reason.split()[0] for reason in self.refused.values())
-        counts = ", ".join(f"{cause} {count}" for cause, count in sorted(causes.items()))
-        return (
-            f"{len(self.utterances)} utterances, "
-            f"{len(self.refused)} texts refused{counts and f' ({counts})'}"
-        )
+        return f"{len(self.utterances)} utterances, {count_dropped(self.refused.values())}"
 
 
 def read_texts(path: Path) -> list[str]:
@@ -206,4 +206,4 @@ def make_synth_set(
     plan = make_plan(texts, voices, num)
     speak_part(plan, specs, output_dir, seed)
     seconds = complete_set(plan, voices, output_dir)
-    return f"{plan.describe()}, {len(voices)} voices, {seconds:.1f} s"
+    return f"{len(voices)} voices, {seconds:.1f} s, {plan.describe()}"

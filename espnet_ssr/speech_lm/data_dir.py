@@ -17,7 +17,6 @@ from espnet_ssr.data.format import read_recordings as read_data_dir
 from espnet_ssr.datadir import read_keyed, write_keyed
 from espnet_ssr.evaluate.embedding import error_rates
 from espnet_ssr.evaluate.files import write_result
-from espnet_ssr.evaluate.transcript import plain
 from espnet_ssr.jobs import locked, part_of_job, run_processes, stamp
 from espnet_ssr.progress import Progress
 from espnet_ssr.shards import merge_shards, run_shards
@@ -26,6 +25,7 @@ from espnet_ssr.speech_lm.audio import Speech
 from espnet_ssr.speech_lm.folder import ModelFiles
 from espnet_ssr.speech_lm.load import load_model, read_prompts, read_training
 from espnet_ssr.speech_lm.sequence import MARK
+from espnet_ssr.text import plain
 
 TEXT = "text"
 FAILED = "failed"

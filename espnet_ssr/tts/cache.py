@@ -87,10 +87,11 @@ class SpeechCache:
         self.seeds = range(seed, seed + tries)
         self.counts: Counter[str] = Counter()
 
-    def voice_of(self, item_id: str) -> Voice:
-        """The voice that says an item. It depends on the item's id and the voices alone; one more
-        voice takes over its share of the items and leaves the others where they are."""
-        return max(self.voices, key=lambda voice: _hash(voice.name, item_id))
+    def voices_of(self, item_id: str) -> list[Voice]:
+        """The voice that says an item, and those that stand in for it, in turn. That depends on the
+        item's id and the voices alone; one more voice takes over its share of the items and leaves
+        the others where they are."""
+        return sorted(self.voices, key=lambda v: _hash(v.name, item_id), reverse=True)
 
     def speak(self, requests: Sequence[tuple[str, Voice]]) -> list[Clip | Refused]:
         """Clips of texts said by voices; what is not there is made, and checked all at once.
@@ -110,7 +111,7 @@ class SpeechCache:
             tried = {number: self._find_or_make(wanted[number], seed) for number in wanted}
             results |= self._check(tried)
             failed = [n for n in wanted if _cause(results[n]) == "misheard"]
-            wanted = {number: wanted[number] for number in failed}
+            wanted = {number: wanted[number] for number in failed if wanted[number].voice.uses_seed}
         return [results[number] for number in range(len(requests))]
 
     def _find_or_make(self, wanted: _Wanted, seed: int) -> Clip | Refused:

@@ -44,6 +44,7 @@ class Command(Voice):
         program = self.arguments[0]
         if shutil.which(program) is None:
             raise ValueError(f"{program}: no such program")
+        self.uses_seed = any("{seed}" in argument for argument in self.arguments)
         self.version = f"command {shlex.join(self.arguments)}"
         digest = hashlib.sha256(self.version.encode()).hexdigest()[:8]
         self.name = f"{Path(program).stem}-{digest}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from espnet_ssr.align.alignment import Alignment, Span, write_ctm
-from espnet_ssr.datadir import invert_utt2spk, replaced_dir, write_keyed
+from espnet_ssr.datadir import count_dropped, invert_utt2spk, replaced_dir, write_keyed
 from espnet_ssr.jobs import part_of_job
 from espnet_ssr.progress import Progress
 from espnet_ssr.tts.cache import Clip, SpeechCache
@@ -30,14 +29,7 @@ class Spoken(NamedTuple):
     def describe(self) -> str:
         """Counts and a duration, for people."""
         seconds = sum(clip.seconds for clip in self.clips.values())
-        return f"{len(self.clips)} clips, {seconds:.1f} s; {count_dropped(self.dropped)}"
-
-
-def count_dropped(dropped: Mapping[str, str]) -> str:
-    """``dropped 3: misheard 1, symbol 2``."""
-    causes = Counter(reason.split()[0] for reason in dropped.values())
-    counts = ", ".join(f"{cause} {count}" for cause, count in sorted(causes.items()))
-    return f"dropped {len(dropped)}" + (f": {counts}" if counts else "")
+        return f"{len(self.clips)} clips, {seconds:.1f} s; {count_dropped(self.dropped.values())}"
 
 
 def choose_voices(
@@ -46,14 +38,15 @@ def choose_voices(
     """Who says which text: for each by its id, or all voices all texts, under ``voice-id``."""
     if all_voices:
         return {f"{v.name}-{i}": (text, v) for i, text in texts.items() for v in cache.voices}
-    return {i: (text, cache.voice_of(i)) for i, text in texts.items()}
+    return {i: (text, cache.voices_of(i)[0]) for i, text in texts.items()}
 
 
 def job_requests(
     requests: Mapping[str, tuple[str, Voice]], job: int, num_jobs: int
 ) -> dict[str, tuple[str, Voice]]:
-    """The part of job ``job`` of ``num_jobs``; the same texts fall into the same job."""
-    keys = sorted(requests, key=lambda key: (requests[key][1].name, requests[key][0]))
+    """The part of job ``job`` of ``num_jobs``. The same texts fall into the same job, and each job
+    has some of every voice, as some are slower than others."""
+    keys = sorted(requests, key=lambda key: (requests[key][0], requests[key][1].name))
     return {key: requests[key] for key in part_of_job(keys, job, num_jobs, BATCH_SIZE)}
 
 
@@ -93,36 +86,50 @@ def _align(key: str, clip: Clip) -> Alignment:
     return Alignment(key, [Span(word, start, end) for word, (start, end) in pairs], "word")
 
 
-def speak_items(
-    items: Sequence[Item], cache: SpeechCache, voice: Voice | None = None
-) -> tuple[list[Item], dict[str, str]]:
-    """Fill in the audio of the spoken parts of items; all parts of an item have one voice.
+def speak_items(items: Sequence[Item], cache: SpeechCache) -> tuple[list[Item], dict[str, str]]:
+    """Fill in the audio of the spoken parts of items.
 
-    Args:
-        voice: None: for each item by its id.
+    All parts of an item have one voice: the one that its id gives or, if that cannot say one of
+    them so that it is understood, the first that can.
 
     Returns:
-        the items that can be spoken as a whole, and why others cannot: by id, cause and message.
+        the items that can be spoken as a whole, and why others cannot: by id, the first voice's
+        cause and message.
     """
-    spoken: list[Item] = []
-    dropped: dict[str, str] = {}
+    said: dict[Item, Item] = {}
+    reasons: dict[Item, str] = {}
     progress = Progress(len(items), "speech")
     for batch in _batches(items):
-        requests = {
-            (item.item_id, part.text): (part.text, voice or cache.voice_of(item.item_id))
-            for item in batch
-            for part in _spoken_parts(item)
-        }
-        results = dict(zip(requests, cache.speak(list(requests.values())), strict=True))
-        for item in batch:
-            clips = {text: result for (i, text), result in results.items() if i == item.item_id}
-            refused = [result for result in clips.values() if isinstance(result, Refused)]
-            if refused:
-                dropped[item.item_id] = f"{refused[0].cause} {refused[0]}"
-            else:
-                spoken.append(_fill_in(item, clips))
+        waiting = batch
+        for turn in range(len(cache.voices)):
+            found, refused = _say(waiting, cache, turn)
+            said |= found
+            reasons = refused | reasons
+            waiting = list(refused)
         progress.update(len(batch))
-    return spoken, dropped
+    dropped = {item.item_id: reasons[item] for item in items if item not in said}
+    return [said[item] for item in items if item in said], dropped
+
+
+def _say(
+    items: Sequence[Item], cache: SpeechCache, turn: int
+) -> tuple[dict[Item, Item], dict[Item, str]]:
+    """By the voices whose turn it is: items with audio, and what is wrong with others."""
+    requests = {
+        (item, part.text): (part.text, cache.voices_of(item.item_id)[turn])
+        for item in items
+        for part in _spoken_parts(item)
+    }
+    results = dict(zip(requests, cache.speak(list(requests.values())), strict=True))
+    said, refused = {}, {}
+    for item in items:
+        clips = {part.text: results[item, part.text] for part in _spoken_parts(item)}
+        errors = [clip for clip in clips.values() if isinstance(clip, Refused)]
+        if errors:
+            refused[item] = f"{errors[0].cause} {errors[0]}"
+        else:
+            said[item] = _fill_in(item, clips)
+    return said, refused
 
 
 def _spoken_parts(item: Item) -> list:

@@ -57,12 +57,14 @@ class Voice(ABC):
         version: what its speech depends on beside the reading and the seed: engine, model.
         sample_rate: in Hz.
         has_times: its speech comes with the phones of each word, for all that it can read so.
+        uses_seed: another seed gives other speech.
     """
 
     name: str
     version: str
     sample_rate: int
     has_times: bool
+    uses_seed: bool = True
 
     @abstractmethod
     def read(self, text: str) -> Reading:

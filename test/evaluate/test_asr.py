@@ -5,8 +5,8 @@ import pytest
 
 from espnet_ssr.datadir import read_audio, read_keyed
 from espnet_ssr.evaluate.asr import WhisperTranscriber, score_texts, transcribe_shard
-from espnet_ssr.evaluate.transcript import plain
 from espnet_ssr.progress import Progress
+from espnet_ssr.text import plain
 
 PROMPTS = {
     "allison-vm-login": "comedian mail mailbox",
@@ -52,3 +52,18 @@ def test_scores_ignore_case_and_punctuation():
 def test_what_is_missing_is_named():
     with pytest.raises(ValueError, match="1 utterances have no transcript: b"):
         score_texts({"a": "yes"}, {"a": "yes", "b": "no"})
+
+
+@pytest.mark.slow
+def test_short_windows_hear_the_same_and_circles_are_heard_again(
+    installed_model, transcriber, wav_scp, monkeypatch
+):
+    model = installed_model("whisper-tiny.en")
+    quick = WhisperTranscriber(model, dtype="bfloat16", window_seconds=10.0)
+    clips = [read_audio(wav_scp[utt_id], quick.sample_rate) for utt_id in PROMPTS]
+    wanted = list(map(plain, transcriber.transcribe(clips)))
+    assert list(map(plain, quick.transcribe(clips))) == wanted
+    monkeypatch.setattr("espnet_ssr.evaluate.asr.MAX_TOKENS_A_SECOND", 0)  # nobody says anything
+    padded = []
+    monkeypatch.setattr(quick, "_decode", lambda audio: padded.append(len(audio)) or ["", ""])
+    assert quick.transcribe(clips) == ["", ""] and padded == [2]

@@ -254,3 +254,13 @@ def test_cascade_stands_below_its_test_set(expdir, tmp_path):
     write_results(expdir, tmp_path / "RESULTS.md", "./run.sh")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert "A cascade reads the transcripts of `whisper-tiny.en` instead: WER 6.4, CER 3.3." in text
+
+
+def test_choice_tasks_have_a_report_of_their_own(expdir, tmp_path):
+    report = expdir / "choice_llm" / "report" / "RESULTS.md"
+    report.parent.mkdir(parents=True)
+    report.touch()
+    write_results(expdir, expdir / "RESULTS.md", "")
+    text = (expdir / "RESULTS.md").read_text(encoding="utf-8")
+    links = re.findall(r"\[\w+\]\(([^)]+)\)", text.split("## Choice tasks")[1].split("##")[0])
+    assert links == ["choice_llm/report/RESULTS.md", "choice_llm/report/report.html"]

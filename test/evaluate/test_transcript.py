@@ -11,7 +11,6 @@ from espnet_ssr.evaluate.transcript import (
     Reader,
     another,
     make_items,
-    plain,
     score,
     write,
 )
@@ -99,10 +98,6 @@ def test_another_is_never_oneself_and_everyone_once():
     assert all(a != b for a, b in found.items())
     assert another(names, seed=3) == found != another(names, seed=4)
     assert another(["alone"], seed=3) == {}
-
-
-def test_plain():
-    assert plain(" It's “late”, he_said:  10 o'clock.\n") == "it's late he said 10 o'clock"
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ from espnet_ssr.tts.items import (
     speak_texts,
     write_spoken,
 )
+from espnet_ssr.tts.voice import Refused
 
 
 def make_cache(folder, names=("ann", "bob", "eve")):
@@ -41,10 +42,23 @@ def test_spoken_parts_get_audio_by_one_voice_an_item(tmp_path):
     assert voices == {"ann", "bob", "eve"}
 
 
-def test_all_items_by_a_voice_that_is_given(tmp_path):
-    cache = make_cache(tmp_path)
-    (item,), _ = speak_items([make_item("i", "Go.", "Yes.", "No.")], cache, cache.voices[1])
-    assert read_record(item.context[1].audio).voice == "bob"
+class Squeamish(StandInVoice):
+    """Does not say no."""
+
+    def read(self, text):
+        if "no" in text.lower().split("."):
+            raise Refused("unknown_phoneme", f"no: {text}")
+        return super().read(text)
+
+
+def test_another_voice_says_the_whole_item_if_one_cannot(tmp_path):
+    cache = SpeechCache(tmp_path, [Squeamish("ann"), StandInVoice("bob")])
+    items = [make_item(f"i{n}", "Go.", "Yes.", "No.") for n in range(8)]
+    assert {cache.voices_of(item.item_id)[0].name for item in items} == {"ann", "bob"}
+    filled, dropped = speak_items(items, cache)
+    assert dropped == {} and [item.item_id for item in filled] == [i.item_id for i in items]
+    parts = [part for item in filled for part in (item.context[1], *sum(item.candidates, ()))]
+    assert {read_record(part.audio).voice for part in parts} == {"bob"}
 
 
 def test_item_with_a_part_that_cannot_be_spoken_is_dropped(tmp_path):
@@ -63,7 +77,7 @@ def test_data_directory(tmp_path):
     cache = make_cache(tmp_path)
     texts = {f"t{n}": f"Number {n}." for n in range(1, 20)} | {"bad": "x = 5"}
     spoken = speak_texts(choose_voices(texts, cache), cache)
-    assert spoken.describe().endswith("dropped 1: formula 1")
+    assert spoken.describe().endswith("left out 1: 1 formula")
     write_spoken(spoken, tmp_path / "out")
     assert check_data_dir(tmp_path / "out", fs=16000) == []
     wav_scp = read_keyed(tmp_path / "out" / "wav.scp")
@@ -87,6 +101,7 @@ def test_jobs_share_the_work(tmp_path):
     parts = [job_requests(requests, job, 3) for job in (1, 2, 3)]
     assert sorted(key for part in parts for key in part) == sorted(texts)
     for part in parts:
+        assert {voice.name for _, voice in part.values()} == {"ann", "bob", "eve"}
         speak_texts(part, make_cache(tmp_path))
     speak_texts(requests, cache)
     assert cache.counts == {"found": 100}

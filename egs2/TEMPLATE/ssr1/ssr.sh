@@ -83,6 +83,10 @@ retention_text=       # held-out text, a document a line: its perplexity before 
 blimp=                # data/ of BLiMP: its accuracy before and after fine-tuning
 blimp_limit=30        # pairs of each of its 67 paradigms
 
+# Choice tasks: BLiMP, HellaSwag, MMLU and others, as text and spoken
+choice_config=        # who is asked what, e.g. conf/choice.yaml, after local/eval_data.sh; empty: nobody
+choice_args=          # further options, e.g. "--limit 100" for a quick look
+
 # Packing and upload, of what was trained last
 pack_transformers=false # stage 12: also a folder that transformers loads by itself, LLM included
 hf_repo=              # stage 13: owner/name on the Hugging Face hub; made private if new
@@ -112,6 +116,8 @@ cd "$(dirname "$0")" # where the link is, not where it leads: that is the recipe
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/speed.sh"
 # shellcheck source=scripts/infer.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/infer.sh"
+# shellcheck source=scripts/choice.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/choice.sh"
 [ $# -eq 0 ] || die "unexpected argument: $1"
 
 # shellcheck source=scripts/check.sh
@@ -148,6 +154,9 @@ device=$("${gpu_inference}" && echo cuda || echo cpu)
 
 # shellcheck source=scripts/folders.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/folders.sh"
+
+# shellcheck source=scripts/models.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/models.sh"
 
 # inputs_of SET: the model's input for a set, in ESPnet's "file,name,type".
 inputs_of() {
@@ -298,31 +307,25 @@ fi
 if in_range 10; then
     announce 10 "inference"
     for set in ${test_sets}; do
-        for config in ${distill_config}; do
-            model=$(distill_exp_of "${config}")/${inference_model}
+        for model in $(distilled_models); do
             infer_distilled "${model}" "${set}" false
             if "${textless}"; then infer_distilled "${model}" "${set}" true; fi
             if "${llm_inference}"; then infer_through_llm "${model}" "${set}"; fi
         done
-        for config in ${lm_config}; do
-            infer_through_llm "$(lm_exp_of "${config}")/${lm_inference_model}" "${set}"
-        done
-        for name in ${finetune}; do
-            model=$(finetune_exp_of "conf/tuning/finetune_${name}.yaml")/${lm_inference_model}
+        for model in $(through_llm_models) $(finetuned_models); do
             infer_through_llm "${model}" "${set}"
         done
         if [ -n "${asr_model}" ]; then transcribe_set "${set}"; fi
     done
     if [ -n "${retention_text}${blimp}" ]; then
-        for name in ${finetune}; do
-            model=$(finetune_exp_of "conf/tuning/finetune_${name}.yaml")/${lm_inference_model}
-            measure_retention "${model}"
-        done
+        for model in $(finetuned_models); do measure_retention "${model}"; done
     fi
+    if [ -n "${choice_config}" ]; then choose_all; fi
 fi
 
 if in_range 11; then
     announce 11 "scoring"
+    if [ -n "${choice_config}" ]; then report_choice; fi
     "${python}" -m espnet_ssr.bin.score --expdir "${expdir}" --output "${expdir}/RESULTS.md" \
         --command "./ssr.sh${recipe_args}"
     log "  wrote ${expdir}/RESULTS.md"

@@ -15,7 +15,7 @@ from espnet_ssr.evaluate.choice.questions import make_items
 from espnet_ssr.evaluate.choice.readers import Skipped
 from espnet_ssr.evaluate.choice.run import merge_task, run_task
 from espnet_ssr.evaluate.choice.scorers.build import build_scorer, describe_scorer
-from espnet_ssr.jobs import locked, part_of_job, run_processes
+from espnet_ssr.jobs import locked, run_processes
 from espnet_ssr.tts.cache import SpeechCache
 from espnet_ssr.tts.items import speak_items
 from espnet_ssr.tts.load import load_cache
@@ -48,6 +48,7 @@ def make_questions(asked: Asked) -> tuple[dict[str, list[Item]], Skipped]:
             asked.shots,
             asked.limit,
             asked.seed,
+            shots_mode=asked.shots_mode,
             shots_path=Path(asked.shots_path) if asked.shots_path else None,
             skipped=skipped,
         )
@@ -68,28 +69,35 @@ def say_items(
     items: Mapping[str, Sequence[Item]], skipped: Skipped, speech: Speech, machine: Machine
 ) -> dict[str, list[Item]]:
     """The items with audio; those that cannot be said are left out and added to ``skipped``."""
-    wanted = [item for found in items.values() for item in needs_speech(found)]
-    if not wanted:
-        return {mode: list(found) for mode, found in items.items()}
+    said = {mode: list(found) for mode, found in items.items()}
+    lacking = {mode: lacks for mode, found in items.items() if (lacks := needs_speech(found))}
+    if not lacking:
+        return said
     if machine.num_jobs > 1:  # fill the cache first
+        wanted = [item for lacks in lacking.values() for item in lacks]
         work = partial(_say_job, items=wanted, speech=speech, machine=machine)
         run_processes(work, machine.num_jobs, len(wanted), "speech")
     cache = _load_cache(speech, machine.device)
-    said = {}
-    for mode, found in items.items():
-        lacking = needs_speech(found)
-        new, dropped = speak_items(lacking, cache) if lacking else ([], {})
+    for mode, lacks in lacking.items():
+        new, dropped = speak_items(lacks, cache)
         by_id = {item.item_id: item for item in new}
         for item_id, reason in dropped.items():
             cause, _, details = reason.partition(" ")
             skipped.add(f"{mode} {item_id}", cause, details)
-        said[mode] = [by_id.get(i.item_id, i) for i in found if i.item_id not in dropped]
+        said[mode] = [by_id.get(i.item_id, i) for i in said[mode] if i.item_id not in dropped]
     return said
 
 
 def _say_job(job: int, items: Sequence[Item], speech: Speech, machine: Machine) -> None:
-    numbers = part_of_job([str(n) for n in range(len(items))], job, machine.num_jobs, 1)
-    speak_items([items[int(n)] for n in numbers], _load_cache(speech, machine.device))
+    speak_items(part_to_say(items, job, machine.num_jobs), _load_cache(speech, machine.device))
+
+
+def part_to_say(items: Sequence[Item], job: int, num_jobs: int) -> list[Item]:
+    """The part of job ``job`` of ``num_jobs``. An item is whole in it, with all its modes, which
+    have clips in common; and items are dealt out in turn, as neighbours are of like length."""
+    ids = list(dict.fromkeys(item.item_id for item in items))
+    own = set(ids[job - 1 :: num_jobs])
+    return [item for item in items if item.item_id in own]
 
 
 def _load_cache(speech: Speech, device: str) -> SpeechCache:
@@ -131,6 +139,7 @@ def ask(
         "asked": asked.name,
         "task": asked.task or asked.name,
         "shots": asked.shots,
+        "shots_mode": asked.shots_mode,
         "normalisation": asked.definition.normalisation,
         "left_out": dict(skipped.counts),
     }

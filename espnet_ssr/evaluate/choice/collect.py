@@ -1,9 +1,9 @@
-"""What was answered: the folders ``<system>/<task>/`` below one of ``ssr_choice``."""
+"""What was answered: the folders ``<system>/<task>/`` below those of ``ssr_choice``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,14 +95,27 @@ class Runs:
         return list(dict.fromkeys(m for run in self.of_task(asked) for m in run.result["modes"]))
 
 
-def read_runs(root: Path) -> Runs:
-    """Raises:
-    FileNotFoundError: nothing was answered.
+def read_runs(roots: Iterable[Path]) -> Runs:
+    """What is below folders.
+
+    Raises:
+        FileNotFoundError: nothing was answered in one of them.
+        ValueError: two systems of the same name were asked a task.
     """
-    files = sorted(root.glob("*/*/result.json"))
-    if not files:
-        raise FileNotFoundError(f"{root}: nothing was answered yet: run ssr_choice")
-    return Runs([Run(f.parent, json.loads(f.read_text(encoding="utf-8"))) for f in files])
+    found: dict[tuple[str, str], Run] = {}
+    for root in roots:
+        files = sorted(root.glob("*/*/result.json"))
+        if not files:
+            raise FileNotFoundError(f"{root}: nothing was answered yet: run ssr_choice")
+        for file in files:
+            run = Run(file.parent, json.loads(file.read_text(encoding="utf-8")))
+            other = found.setdefault((run.system, run.asked), run)
+            if other is not run:
+                raise ValueError(
+                    f"{run.folder} and {other.folder}: two systems named {run.system!r}: see "
+                    "ssr_choice --model_name"
+                )
+    return Runs(list(found.values()))
 
 
 def difference(first: Run | None, mode: str, second: Run, second_mode: str) -> Difference | None:

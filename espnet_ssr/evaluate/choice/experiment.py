@@ -11,20 +11,29 @@
     systems:                     # see `System` and `SCORERS`
       text: {scorer: text, llm: SmolLM2-135M, modes: [T]}
       forced: {scorer: forced, model: exp/distill_ssr/packed/speech_lm, modes: [S, S->T, T->S]}
+
+What it leaves open, ``llm`` or ``model``, is that of the command line. ``egs2/TEMPLATE/ssr1/conf/
+choice.yaml`` explains all of it.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from espnet_ssr.conf import build_from_conf
 from espnet_ssr.evaluate.choice.scorers.build import SCORERS
 from espnet_ssr.evaluate.choice.task import TASKS, Task
+
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
+"""Of the environment, in a configuration."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +45,10 @@ class Asked:
         path: of the benchmark.
         task: a key of ``tasks.yaml``; None: ``name``.
         modes: None: all of the task.
-        shots, limit, seed: see ``make_items``.
+        shots, limit, seed, shots_mode: see ``make_items``.
         shots_path: other files that solved questions are drawn from.
         by_group: accuracy is the mean of groups, not of items.
+        voices: of those of ``Speech``, the ones that say it; None: all.
     """
 
     name: str
@@ -48,8 +58,10 @@ class Asked:
     shots: int = 0
     limit: int | None = None
     seed: int = 0
+    shots_mode: str | None = None
     shots_path: str | None = None
     by_group: bool = False
+    voices: Sequence[str] | None = None
 
     @property
     def definition(self) -> Task:
@@ -84,6 +96,11 @@ class System:
     modes: Sequence[str] | None = None
     conf: dict = field(default_factory=dict)
 
+    def leaves_open(self, option: str) -> bool:
+        """Whether ``conf`` has nothing for an option of the scorer."""
+        known = inspect.signature(SCORERS[self.scorer]).parameters
+        return option in known and option not in self.conf
+
 
 @dataclass(frozen=True)
 class Speech:
@@ -112,22 +129,102 @@ class Experiment:
     systems: Mapping[str, System]
     speech: Speech | None = None
 
+    def speech_of(self, asked: Asked) -> Speech | None:
+        """Who says a task."""
+        if self.speech is None or asked.voices is None:
+            return self.speech
+        return replace(self.speech, voices=asked.voices)
+
 
 def read_experiment(path: Path) -> Experiment:
-    """Read a configuration file; ``$NAME`` in it is the environment's.
+    """Read a configuration file; ``$NAME`` and ``${NAME}`` in it are the environment's.
 
     Raises:
-        ValueError: names the file and the option that is unknown or missing.
+        ValueError: names the file and the option that is unknown or missing, or the variable that
+            is not set.
     """
-    content = yaml.safe_load(os.path.expandvars(path.read_text(encoding="utf-8")))
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
+        content = _expand(content)
         tasks = {name: _asked(name, conf) for name, conf in content["tasks"].items()}
         systems = {name: _system(name, conf) for name, conf in content["systems"].items()}
         speech = content.get("speech")
         made = speech and build_from_conf(Speech, speech, "speech")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from None
+    for asked in tasks.values():
+        if unknown := set(asked.voices or ()) - set(made.voices if made else ()):
+            raise ValueError(f"{path}: tasks: {asked.name}: {unknown.pop()} is no voice of speech")
     return Experiment(tasks, systems, made)
+
+
+def check_benchmarks(tasks: Iterable[Asked], path: Path) -> None:
+    """Before anybody says or answers anything.
+
+    Raises:
+        FileNotFoundError: names the benchmark of the configuration file that is not there.
+    """
+    for asked in tasks:
+        for benchmark in filter(None, (asked.path, asked.shots_path)):
+            if not Path(benchmark).exists():
+                raise FileNotFoundError(
+                    f"{path}: tasks: {asked.name}: no {benchmark}: local/eval_data.sh fetches "
+                    "benchmarks, or says where to get them"
+                )
+
+
+def systems_of_llm(systems: Iterable[System], llm: str | None) -> list[System]:
+    """Those that do not leave their model open; where they leave open of which LLM they are, it is
+    this one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    chosen = [s for s in systems if not s.leaves_open("model")]
+    unknown = [s.name for s in chosen if s.leaves_open("llm")]
+    if unknown and not llm:
+        raise ValueError(f"systems: {unknown[0]}: of which llm? Name it there, or give --llm")
+    return [replace(s, conf={"llm": llm, **s.conf}) if s.name in unknown else s for s in chosen]
+
+
+def systems_of_model(
+    systems: Iterable[System], model: str, options: Mapping[str, Any], name: str = ""
+) -> list[System]:
+    """The others, with this model.
+
+    Args:
+        model, options: see ``SpeechLM.from_pretrained``.
+        name: of the model; stands before the names of systems.
+    """
+    return [
+        replace(
+            s,
+            name=f"{name} {s.name}".strip(),
+            conf={
+                **s.conf,
+                "model": model,
+                "model_conf": {**options, **s.conf.get("model_conf", {})},
+            },
+        )
+        for s in systems
+        if s.leaves_open("model")
+    ]
+
+
+def _expand(value: Any) -> Any:
+    """All texts with the values of the variables in them."""
+    if isinstance(value, dict):
+        return {key: _expand(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expand(inner) for inner in value]
+    return VARIABLE.sub(_look_up, value) if isinstance(value, str) else value
+
+
+def _look_up(variable: re.Match) -> str:
+    name = variable[1] or variable[2]
+    if name not in os.environ:
+        raise ValueError(f"{variable[0]}: the environment variable {name} is not set")
+    return os.environ[name]
 
 
 def _asked(name: str, conf: dict) -> Asked:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
-from espnet_ssr.datadir import read_keyed
+from espnet_ssr.datadir import read_keyed, write_keyed
 from espnet_ssr.evaluate.asr import score_texts
+from espnet_ssr.evaluate.choice.draw import shuffled
 from espnet_ssr.evaluate.choice.item import Part, Parts, Scorer
+from espnet_ssr.evaluate.files import write_result
 from espnet_ssr.llm.prompt import PROMPTS
 from espnet_ssr.progress import Progress
 
@@ -25,6 +27,20 @@ def read_spoken(data_dir: Path, limit: int | None = None) -> dict[str, Part]:
     if missing := [key for key in keys if not texts.get(key)]:
         raise ValueError(f"{data_dir / 'text'}: no transcript of {missing[0]}")
     return {key: Part(f" {texts[key]}", True, audio[key]) for key in keys}
+
+
+def draw_shots(
+    data_dir: Path, number: int, seed: int = 0, asked: Container[str] = ()
+) -> list[Part]:
+    """Utterances to be repeated before those that are ``asked``, and none of them.
+
+    Raises:
+        ValueError: there are too few others, or one has no transcript.
+    """
+    others = {key: part for key, part in read_spoken(data_dir).items() if key not in asked}
+    if len(others) < number:
+        raise ValueError(f"{data_dir}: {number} shots are wanted, there are {len(others)} others")
+    return [others[key] for key in shuffled(others, seed)[:number]]
 
 
 def make_prompt(
@@ -81,5 +97,32 @@ def transcribe(
 
 
 def score_prompted(texts: Mapping[str, str], utterances: Mapping[str, Part]) -> dict[str, float]:
-    """``wer`` and ``cer`` of those that were written, regardless of case and punctuation."""
-    return score_texts(texts, {key: utterances[key].text for key in texts})
+    """``wer`` and ``cer`` regardless of case and punctuation; number of ``utterances`` and of those
+    ``cut``.
+
+    What was not written counts as nothing. A model that goes round in circles does not stop by
+    itself, so a text is cut as in stage 10: at ten words more than twice the transcript's.
+    """
+    references = {key: part.text for key, part in utterances.items()}
+    written = {key: texts.get(key, "").split() for key in references}
+    limits = {key: 2 * len(text.split()) + 10 for key, text in references.items()}
+    kept = {key: " ".join(words[: limits[key]]) for key, words in written.items()}
+    cut = sum(len(words) > limits[key] for key, words in written.items())
+    return {**score_texts(kept, references), "cut": cut}
+
+
+def run_prompted(
+    scorer: Scorer,
+    utterances: Mapping[str, Part],
+    output_dir: Path,
+    shots: Sequence[Part] = (),
+    max_tokens: int = 128,
+) -> dict[str, float]:
+    """``transcribe``; writes ``text``, ``failed`` and ``result.json`` and returns the last."""
+    texts, refused = transcribe(scorer, utterances, shots, max_tokens)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    write_keyed(output_dir / "text", texts)
+    write_keyed(output_dir / "failed", refused)
+    result = {**score_prompted(texts, utterances), "shots": len(shots), "failed": len(refused)}
+    write_result(output_dir, result)
+    return result

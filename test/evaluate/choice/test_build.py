@@ -1,6 +1,7 @@
 """Scorers by configuration."""
 
 import pytest
+import torch
 
 from espnet_ssr.evaluate.choice.scorers.build import build_scorer, describe_scorer
 
@@ -21,11 +22,23 @@ def test_of_an_llm(causal_lm, kind):
     assert build_scorer(kind, {"llm": causal_lm}).llm.width == 16
 
 
+@pytest.mark.parametrize("kind", ["forced", "textless", "vectors"])
+def test_of_a_checkpoint_with_options(make_experiment, kind):
+    checkpoint = make_experiment("--encoder", "tiny", "--encoder_conf", "output_size=8")
+    conf = {"model": str(checkpoint)}
+    built = build_scorer(kind, {**conf, "model_conf": {"dtype": "bfloat16"}})
+    assert built.llm.dtype == torch.bfloat16
+    with pytest.raises(ValueError, match="unknown option alligner"):
+        build_scorer(kind, {**conf, "model_conf": {"alligner": "hmm"}})
+
+
 def test_another_model_in_the_same_place_is_another(tmp_path):
     (tmp_path / "model.pth").write_text("a")
-    of_file, of_folder = {"model": str(tmp_path / "model.pth")}, {"model": str(tmp_path)}
-    before = [describe_scorer("forced", conf) for conf in (of_file, of_folder)]
-    assert before == [describe_scorer("forced", conf) for conf in (of_file, of_folder)]
+    file = str(tmp_path / "model.pth")
+    confs = [{"model": file}, {"model": str(tmp_path)}]
+    confs.append({"model": "elsewhere", "model_conf": {"aligner": file}})
+    before = [describe_scorer("forced", conf) for conf in confs]
+    assert before == [describe_scorer("forced", conf) for conf in confs]
     (tmp_path / "model.pth").write_text("bc")
-    after = [describe_scorer("forced", conf) for conf in (of_file, of_folder)]
+    after = [describe_scorer("forced", conf) for conf in confs]
     assert all(a != b for a, b in zip(before, after, strict=True))

@@ -3,15 +3,22 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
 from espnet_ssr.bin import ssr_choice, ssr_choice_diff, ssr_choice_report
 from espnet_ssr.evaluate.choice import ask as ask_module
-from espnet_ssr.evaluate.choice.experiment import read_experiment
+from espnet_ssr.evaluate.choice.experiment import (
+    check_benchmarks,
+    read_experiment,
+    systems_of_llm,
+    systems_of_model,
+)
 from espnet_ssr.tts.items import Refused
 
+RECIPE = Path(__file__).resolve().parents[3] / "egs2" / "TEMPLATE" / "ssr1"
 WORDS = ["ab", "cd", "ef", "gh", "ij", "kl"]
 
 
@@ -146,3 +153,67 @@ def test_mistakes_are_named(config, change, message):
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | change))
     with pytest.raises(ValueError, match=f"choice.yaml: .*{message}"):
         read_experiment(config)
+
+
+def test_variables_are_those_of_the_environment(config, monkeypatch):
+    content = yaml.safe_load(config.read_text())
+    voices = ["$SSR_TEST/joe", "command: sh -c 'echo $1' ${SSR_TEST}"]
+    content["speech"]["voices"] = voices
+    config.write_text("# no variable: $SSR_NOTHING\n" + yaml.safe_dump(content))
+    monkeypatch.setenv("SSR_TEST", "a: {b")
+    found = read_experiment(config).speech.voices
+    assert found == ["a: {b/joe", "command: sh -c 'echo $1' a: {b"]
+    monkeypatch.delenv("SSR_TEST")
+    with pytest.raises(ValueError, match="choice.yaml: .SSR_TEST: the environment variable SSR_TE"):
+        read_experiment(config)
+
+
+def test_the_recipe_leaves_llm_and_model_open(monkeypatch):
+    monkeypatch.setenv("SSR_MODELS", "models")
+    file = RECIPE / "conf" / "choice.yaml"
+    experiment = read_experiment(file)
+    assert len(experiment.speech.voices) >= 3
+    systems = experiment.systems.values()
+    without = systems_of_llm(systems, "some_llm")
+    assert [s.name for s in without] == ["chance", "mean", "text", "cascade"]
+    assert [s.conf.get("llm") for s in without] == [None] + 3 * ["some_llm"]
+    heard = systems_of_model(systems, "model.pth", {"aligner": "hmm"}, "ours")
+    assert [s.name for s in heard] == ["ours forced", "ours textless"]
+    assert heard[0].conf["model"] == "model.pth"
+    assert heard[0].conf["model_conf"] == {"aligner": "hmm"}
+    assert heard[0].conf["transcript"] == "normalised"
+    with pytest.raises(ValueError, match="systems: mean: of which llm"):
+        systems_of_llm(systems, None)
+    with pytest.raises(FileNotFoundError, match="choice.yaml: tasks: blimp: no down.*eval_data.sh"):
+        check_benchmarks(experiment.tasks.values(), file)
+
+
+def test_what_is_named_is_kept(config):
+    content = yaml.safe_load(config.read_text())
+    content["systems"]["low"] = {"scorer": "forced", "model_conf": {"dtype": "bfloat16"}}
+    config.write_text(yaml.safe_dump(content))
+    systems = read_experiment(config).systems
+    assert systems_of_llm(systems.values(), "another") == [
+        systems[name] for name in systems if name != "low"
+    ]
+    (low,) = systems_of_model(systems.values(), "x.pth", {"aligner": "hmm"})
+    assert low.name == "low"
+    assert low.conf["model_conf"] == {"aligner": "hmm", "dtype": "bfloat16"}
+
+
+def test_rows_of_a_model_are_asked_with_the_model(config, tmp_path, monkeypatch):
+    content = yaml.safe_load(config.read_text())
+    checkpoint = content["systems"]["our own"].pop("model")
+    del content["speech"]
+    config.write_text(yaml.safe_dump(content))
+    first, second = tmp_path / "all", tmp_path / "ours"
+    options = ["--config", config, "--limit", 2, "--output_dir"]
+    run(ssr_choice, monkeypatch, *options, first)
+    run(ssr_choice, monkeypatch, *options, second, "--model_file", checkpoint, "--model_name", "x")
+    found = {str(f.parents[1].relative_to(tmp_path)) for f in tmp_path.glob("*/*/*/result.json")}
+    assert found == {"all/mean", "all/text", "all/chance", "ours/x_our_own"}
+    report = ["--choice_dir", first, second, "--output_dir", tmp_path / "report"]
+    run(ssr_choice_report, monkeypatch, *report)
+    assert "x our own" in (tmp_path / "report" / "RESULTS.md").read_text()
+    with pytest.raises(ValueError, match="two systems named 'chance': see ssr_choice --model_name"):
+        run(ssr_choice_report, monkeypatch, "--choice_dir", first, first)

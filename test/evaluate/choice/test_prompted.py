@@ -11,6 +11,7 @@ from espnet_ssr.bin import ssr_prompted_asr
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.evaluate.choice.item import Part
 from espnet_ssr.evaluate.choice.prompted import (
+    draw_shots,
     make_prompt,
     read_spoken,
     score_prompted,
@@ -51,8 +52,10 @@ def test_transcripts_are_scored():
     texts, refused = transcribe(Repeats(), utterances)
     assert texts == {"1": " YES", "3": " NO NO"}
     assert refused == {"2": "not heard"}
-    assert score_prompted(texts, utterances) == {"wer": 0, "cer": 0, "utterances": 2}
-    assert score_prompted(texts | {"1": "no"}, utterances)["wer"] == pytest.approx(1 / 3)
+    found = score_prompted(texts, utterances)
+    assert found == {"wer": 0.25, "cer": pytest.approx(4 / 12), "utterances": 3, "cut": 0}
+    found = score_prompted(texts | {"1": "Yes,", "2": "deaf " * 99}, utterances)
+    assert (found["wer"], found["cut"]) == (11 / 4, 1)  # 12 words are kept of 99
 
 
 def test_a_model_is_prompted_as_by_itself(lm, beeps):
@@ -64,17 +67,39 @@ def test_a_model_is_prompted_as_by_itself(lm, beeps):
 
 
 def test_command(causal_lm, beeps, tmp_path, monkeypatch, capsys):
-    systems = {"ours": {"scorer": "text", "llm": causal_lm}}
+    systems = {"our own": {"scorer": "text"}, "chance": {"scorer": "chance"}}
     (tmp_path / "choice.yaml").write_text(yaml.safe_dump({"tasks": {}, "systems": systems}))
     (tmp_path / "wav.scp").write_text(f"1 {beeps(1)}\n2 {beeps(2)}\n3 {beeps(2)}\n")
-    (tmp_path / "text").write_text("1 ab\n2 c d\n")
-    options = {"config": tmp_path / "choice.yaml", "system": "ours", "data_dir": tmp_path}
-    options |= {"limit": 2, "shots": 1, "shots_dir": tmp_path, "output_dir": tmp_path / "out"}
+    (tmp_path / "text").write_text("1 ab\n2 c d\n3 e f\n")
+    options = {"config": tmp_path / "choice.yaml", "data_dir": tmp_path, "limit": 2}
+    options["llm"] = causal_lm
+    options |= {"shots": 1, "shots_dir": tmp_path, "output_dir": tmp_path / "out"}
     command = [part for k, v in options.items() for part in (f"--{k}", str(v))]
     monkeypatch.setattr(sys, "argv", ["ssr_prompted_asr", *command, "--max_new_tokens", "3"])
     ssr_prompted_asr.main()
-    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    result = json.loads((tmp_path / "out" / "our_own" / "result.json").read_text())
     assert (result["utterances"], result["failed"], result["shots"]) == (2, 0, 1)
-    assert set(read_keyed(tmp_path / "out" / "text")) == {"1", "2"}
-    with pytest.raises(ValueError, match="text: no transcript of 3"):
+    assert set(read_keyed(tmp_path / "out" / "our_own" / "text")) == {"1", "2"}
+    assert "chance: wer 1, cer 1, utterances 2, cut 0, shots 1, failed 0" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["ssr_prompted_asr", *command, "--systems", "ours"])
+    with pytest.raises(SystemExit):
+        ssr_prompted_asr.main()
+    assert "--systems ours: there are chance, our own" in capsys.readouterr().err
+
+
+def test_shots_are_others(tmp_path):
+    (tmp_path / "wav.scp").write_text("".join(f"{n} {n}.wav\n" for n in "abcd"))
+    (tmp_path / "text").write_text("".join(f"{n} {n}\n" for n in "abcd"))
+    drawn = [draw_shots(tmp_path, 2, seed, asked={"b"}) for seed in range(20)]
+    assert {part.text for parts in drawn for part in parts} == {" a", " c", " d"}
+    assert all(len(set(parts)) == 2 for parts in drawn)
+    assert draw_shots(tmp_path, 2, 3, {"b"}) == drawn[3]
+    with pytest.raises(ValueError, match="4 shots are wanted, there are 3 others"):
+        draw_shots(tmp_path, 4, asked={"b"})
+
+
+def test_all_have_transcripts(tmp_path):
+    (tmp_path / "wav.scp").write_text("1 a.wav\n2 b.wav\n")
+    (tmp_path / "text").write_text("1 ab\n")
+    with pytest.raises(ValueError, match="text: no transcript of 2"):
         read_spoken(tmp_path)

@@ -1,10 +1,9 @@
-"""Likelihoods against a plain loop of transformers, for all ways in which a part can come; and the
-two ends of the ruler."""
+"""Likelihoods against a plain loop of transformers, for all ways in which a part can come."""
 
-import numpy as np
 import pytest
 import torch
 from experiments import BeepAligner
+from likelihoods import check, spell
 from tiny_causal_lm import make_tokenizer
 
 from espnet_ssr import Speech, SpeechLM
@@ -14,14 +13,12 @@ from espnet_ssr.evaluate.choice.scorers import (
     CascadeScorer,
     Chance,
     MeanEmbeddingScorer,
-    RowScorer,
     SpeechLMScorer,
     TextScorer,
     VectorsScorer,
     permute_embeddings,
     shared_context,
 )
-from espnet_ssr.evaluate.choice.scorers.rows import Read
 from espnet_ssr.evaluate.choice.scorers.speech import TRANSCRIPTS
 from espnet_ssr.llm.load import load_language_model
 from espnet_ssr.task.lm import SSRLMTask
@@ -35,34 +32,6 @@ def text(*texts):
 def speech(beeps):
     """A function from what is said to a part that is spoken."""
     return lambda said: Part(f" {said}", True, beeps(len(said.split())))
-
-
-def spell(scorer, said):
-    return scorer.tokenizer(said, add_special_tokens=False).input_ids
-
-
-@torch.no_grad()
-def expected(scorer, context, continuation, ids):
-    """Log-likelihoods of tokens, one unbatched call each; texts and vectors in both arguments."""
-
-    def vectors(parts):
-        rows = [scorer.llm.embed(spell(scorer, p)) if isinstance(p, str) else p for p in parts]
-        return torch.cat([scorer.llm.embed([]), *rows])
-
-    start = scorer.llm.embed([scorer.tokenizer.bos_token_id])
-    inputs = torch.cat([start, vectors(context), vectors(continuation)])
-    found = []
-    for n, token in enumerate(ids):
-        before = inputs[: len(inputs) - len(ids) + n]
-        logits = scorer.llm.model(inputs_embeds=before[None]).logits[0, -1]
-        found.append(logits.log_softmax(-1)[token])
-    return torch.stack(found)
-
-
-def check(scorer, score, context, continuation, ids):
-    assert score.token_id.tolist() == list(ids)
-    wanted = expected(scorer, context, continuation, ids)
-    torch.testing.assert_close(score.per_token, wanted, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("positions", [4096, 150])
@@ -137,71 +106,6 @@ def test_all_at_once_is_as_one_by_one(lm, speech):
     for pair, score in zip(pairs, scorer.score(pairs), strict=True):
         alone = SpeechLMScorer(lm, forced=True).score([pair])[0]
         torch.testing.assert_close(score.per_token, alone.per_token, atol=1e-4, rtol=0)
-
-
-class TrueEmbeddings(RowScorer):
-    """Hears perfectly."""
-
-    def hear(self, parts):
-        ids = [
-            torch.tensor(self.tokenizer(p.text, add_special_tokens=False).input_ids) for p in parts
-        ]
-        return [Read(self.llm.embed(i).float().cpu(), i) for i in ids]
-
-
-def test_true_embeddings_through_the_speech_path_score_exactly_as_text(llm, tokenizer, speech):
-    spoken = [
-        ((Part("He said"), speech("ab c")), (speech("de"),)),
-        ((Part("He said"), speech("ab c")), (speech("fgh"), Part("!"))),
-        ((), (speech("ij kl"),)),
-    ]
-    written = [tuple(tuple(Part(p.text) for p in parts) for parts in pair) for pair in spoken]
-    heard = TrueEmbeddings(llm, tokenizer).score(spoken)
-    for a, b, c in zip(
-        heard,
-        TextScorer(llm, tokenizer).score(written),
-        TextScorer(llm, tokenizer).score(spoken),
-        strict=True,
-    ):
-        assert torch.equal(a.per_token, b.per_token)
-        assert torch.equal(a.per_token, c.per_token)
-        assert torch.equal(a.token_id, b.token_id)
-
-
-def random_items(llm, tokenizer, context, spoken, count=100):
-    """Items whose right answer is what the LLM finds the likeliest of two random words."""
-    rng = np.random.default_rng(0)
-    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(2 * count)]
-    items = []
-    for n in range(count):
-        candidates = tuple((Part(f" {w}", spoken),) for w in words[2 * n : 2 * n + 2])
-        before = (Part(f"{context}{n}", spoken),) if context else ()
-        items.append(Item(str(n), "", before, candidates, 0))
-    scores = iter(
-        TextScorer(llm, tokenizer).score([(i.context, c) for i in items for c in i.candidates])
-    )
-    found = [[next(scores).log_likelihood for _ in i.candidates] for i in items]
-    return [
-        Item(i.item_id, "", i.context, i.candidates, int(np.argmax(f)))
-        for i, f in zip(items, found, strict=True)
-    ]
-
-
-def accuracy(scorer, items):
-    scores = iter(scorer.score([(i.context, c) for i in items for c in i.candidates]))
-    answers = [make_answer(i, [next(scores) for _ in i.candidates]) for i in items]
-    return np.mean([answer.credit("none") for answer in answers])
-
-
-@pytest.mark.parametrize("context", ["", "He said "])
-@pytest.mark.parametrize("spoken", [False, True])
-def test_permuted_embeddings_are_at_chance(causal_lm, llm, tokenizer, context, spoken):
-    items = random_items(llm, tokenizer, context, spoken)
-    assert accuracy(TrueEmbeddings(llm, tokenizer), items) == 1.0
-    broken = load_language_model(causal_lm)
-    permute_embeddings(broken)
-    found = accuracy(TrueEmbeddings(broken, tokenizer), items)
-    assert abs(found - 0.5) < 4 * 0.5 / np.sqrt(len(items))
 
 
 def test_permuting_leaves_the_logits_and_says_which_tokens_moved(causal_lm, llm):

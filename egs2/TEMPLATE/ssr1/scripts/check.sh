@@ -29,6 +29,9 @@ done
 [ -z "${retention_text}" ] || [ -f "${retention_text}" ] \
     || die "--retention_text: no such file: ${retention_text}"
 [ -z "${replay_text}" ] || [ -f "${replay_text}" ] || die "--replay_text: no such file: ${replay_text}"
+[ -z "${choice_config}" ] || [ -f "${choice_config}" ] \
+    || die "--choice_config: no such file: ${choice_config}"
+[ -z "${choice_args}" ] || [ -n "${choice_config}" ] || die "--choice_args needs --choice_config"
 [ -f "${inference_config}" ] || die "--inference_config: no such file: ${inference_config}"
 [ "${feats_type}" = extracted ] || [ "${feats_type}" = raw ] \
     || die "--feats_type must be extracted or raw, not ${feats_type}"

@@ -17,6 +17,10 @@ stats_dir=${expdir}/stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
 stats_dir+=${speed_perturb_factors:+_sp}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
 
+# What choice_config asks, of this LLM: below expdir and below each model's folder.
+choice_name=$(basename "${choice_config:-choice}" .yaml)_${llm_tag}
+choice_dir=${expdir}/${choice_name}
+
 # exp_of KIND CONFIG ARGS TAG: the folder of the experiment of this kind (distill, lm, finetune) with this
 # configuration, further options and, if it is not empty, tag.
 exp_of() {

@@ -2,39 +2,6 @@
 # Sourced by ssr.sh: stages 12 and 13, trained models for others.
 # shellcheck disable=SC2154 # the variables are those of ssr.sh
 
-# last_models: checkpoints of what was trained last: fine-tuned LLMs, else what was trained through
-# the LLM, else distilled connectors.
-last_models() {
-    local config name
-    if [ -n "${finetune}" ]; then
-        for name in ${finetune}; do
-            echo "$(finetune_exp_of "conf/tuning/finetune_${name}.yaml")/${lm_inference_model}"
-        done
-    elif [ -n "${lm_config}" ]; then
-        for config in ${lm_config}; do echo "$(lm_exp_of "${config}")/${lm_inference_model}"; done
-    else
-        for config in ${distill_config}; do
-            echo "$(distill_exp_of "${config}")/${inference_model}"
-        done
-    fi
-}
-
-# Options that say what a model needs beside its checkpoint.
-model_options=(--prefix_space "${prefix_space}" --textless_unit "${textless_unit}"
-    ${max_pause:+--max_pause "${max_pause}"})
-if [ "${feats_type}" = extracted ]; then
-    model_options+=(--encoder "${encoder}" --encoder_conf "${encoder_options[@]}")
-fi
-if [ -n "${align_config}" ]; then
-    model_options+=(--aligner "${aligner_model}")
-    if [ -n "${align_encoder_conf}" ]; then
-        # shellcheck disable=SC2206 # several options
-        model_options+=(--align_encoder_conf ${align_encoder_conf})
-    fi
-elif [[ ${aligner} != given && ${aligner} != mfa ]]; then
-    model_options+=(--aligner "${aligner}" --aligner_conf "${aligner_options[@]}")
-fi
-
 # pack_model CHECKPOINT: pack it into packed/ beside it.
 pack_model() {
     local model=$1 result inputs

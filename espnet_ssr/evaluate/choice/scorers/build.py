@@ -45,19 +45,22 @@ def _cascade(
     return CascadeScorer(*_load(llm, dtype, device), whisper, folder)
 
 
-def _forced(device: str, model: str, transcript: str = "written", **options) -> Scorer:
+def _forced(
+    device: str, model: str, model_conf: dict | None = None, transcript: str = "written"
+) -> Scorer:
     if transcript not in TRANSCRIPTS:
         raise ValueError(f"transcript: {transcript!r} is none of {', '.join(TRANSCRIPTS)}")
-    lm = SpeechLM.from_pretrained(model, device, **options)
+    lm = SpeechLM.from_pretrained(model, device, **(model_conf or {}))
     return SpeechLMScorer(lm, forced=True, transcript=TRANSCRIPTS[transcript])
 
 
-def _textless(device: str, model: str, **options) -> Scorer:
-    return SpeechLMScorer(SpeechLM.from_pretrained(model, device, **options), forced=False)
+def _textless(device: str, model: str, model_conf: dict | None = None) -> Scorer:
+    lm = SpeechLM.from_pretrained(model, device, **(model_conf or {}))
+    return SpeechLMScorer(lm, forced=False)
 
 
-def _vectors(device: str, model: str, **options) -> Scorer:
-    lm = SpeechLM.from_pretrained(model, device, **options)
+def _vectors(device: str, model: str, model_conf: dict | None = None) -> Scorer:
+    lm = SpeechLM.from_pretrained(model, device, **(model_conf or {}))
     return VectorsScorer(lm.llm, lm.tokenizer, lm.embed)
 
 
@@ -87,7 +90,8 @@ def build_scorer(kind: str, conf: dict, device: str = "cpu") -> Scorer:
 
     Args:
         kind: a key of ``SCORERS``.
-        conf: its options: ``llm``, or ``model`` and options of ``SpeechLM.from_pretrained``.
+        conf: its options: ``llm``, or ``model`` and ``model_conf``, options of
+            ``SpeechLM.from_pretrained`` (of a checkpoint that was not packed, its ``aligner``).
 
     Raises:
         ValueError: names the option that is unknown or missing.
@@ -99,7 +103,8 @@ def build_scorer(kind: str, conf: dict, device: str = "cpu") -> Scorer:
 
 def describe_scorer(kind: str, conf: dict) -> dict:
     """What all answers of a scorer depend on; of files of its own, which version they are."""
-    paths = [Path(conf[key]) for key in ("model", "aligner") if key in conf]
+    named = {**conf, **(conf.get("model_conf") or {})}
+    paths = [Path(named[key]) for key in ("model", "aligner") if key in named]
     folders = [file for path in paths if path.is_dir() for file in sorted(path.iterdir())]
     files = [path for path in (*paths, *folders) if path.is_file()]
     return {"scorer": kind, **conf, "files": {str(file): stamp(file) for file in files}}
