@@ -34,7 +34,7 @@ def main() -> None:
         if getattr(args, option) is not None and getattr(args, option) < 1:
             parser.error(f"--{option} must be 1 or more, not {getattr(args, option)}")
 
-    from espnet_ssr.evaluate.choice.ask import Machine, ask, make_questions, say_items
+    from espnet_ssr.evaluate.choice.ask import Machine, ask_all
     from espnet_ssr.evaluate.choice.experiment import check_benchmarks, read_experiment
 
     experiment = read_experiment(args.config)
@@ -42,16 +42,11 @@ def main() -> None:
     check_benchmarks(tasks, args.config)
     systems = _complete(_choose(experiment.systems, args.systems, "systems"), args)
     machine = Machine(args.nj, args.device, args.shard_size)
-    for asked in tasks if systems else ():
-        asked = asked.at_most(args.limit)
-        items, skipped = make_questions(asked)
-        if speech := experiment.speech_of(asked):
-            items = say_items(items, skipped, speech, machine)
-        for system in systems:
-            folder = args.output_dir / system.name.replace(" ", "_") / asked.name
-            result = ask(system, asked, items, skipped, folder, machine)
-            for mode, figures in (result or {"modes": {}})["modes"].items():
-                print(f"{system.name}: {asked.name}, {mode}: {_text(figures, result)}")
+    for asked in (task.at_most(args.limit) for task in tasks):
+        speech = experiment.speech_of(asked)
+        for result in ask_all(systems, asked, speech, args.output_dir, machine):
+            for mode, figures in result["modes"].items():
+                print(f"{result['system']}: {asked.name}, {mode}: {_text(figures, result)}")
 
 
 def _choose(known: dict, names: list[str] | None, option: str) -> list:

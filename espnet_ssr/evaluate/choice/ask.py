@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -112,6 +112,30 @@ def _load_cache(speech: Speech, device: str) -> SpeechCache:
     )
 
 
+def ask_all(
+    systems: Sequence[System],
+    asked: Asked,
+    speech: Speech | None,
+    output_dir: Path,
+    machine: Machine,
+) -> Iterator[dict]:
+    """Have systems answer a task; yields the content of each one's ``result.json``.
+
+    Args:
+        speech: who says it; None: it has its own audio, or none.
+        output_dir: gets ``<system>/<task>/``.
+    """
+    items, skipped = make_questions(asked)
+    wanted = {m: found for m, found in items.items() if any(s.is_asked_in(m) for s in systems)}
+    if speech is not None:
+        wanted = say_items(wanted, skipped, speech, machine)
+    for system in systems:
+        folder = output_dir / system.name.replace(" ", "_") / asked.name
+        result = ask(system, asked, wanted, skipped, folder, machine)
+        if result is not None:
+            yield result
+
+
 def ask(
     system: System,
     asked: Asked,
@@ -128,7 +152,7 @@ def ask(
         output_dir: gets a file of answers for each mode, ``skipped``, ``left_out`` and
             ``result.json``.
     """
-    chosen = {m: found for m, found in items.items() if system.modes is None or m in system.modes}
+    chosen = {mode: found for mode, found in items.items() if system.is_asked_in(mode)}
     if not chosen:
         return None
     logging.info(f"{system.name}: {asked.name}: {', '.join(chosen)}")

@@ -96,6 +96,10 @@ class System:
     modes: Sequence[str] | None = None
     conf: dict = field(default_factory=dict)
 
+    def is_asked_in(self, mode: str) -> bool:
+        """Whether it is asked in a mode."""
+        return self.modes is None or mode in self.modes
+
     def leaves_open(self, option: str) -> bool:
         """Whether ``conf`` has nothing for an option of the scorer."""
         known = inspect.signature(SCORERS[self.scorer]).parameters

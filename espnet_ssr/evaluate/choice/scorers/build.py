@@ -38,11 +38,17 @@ def _mean(device: str, llm: str, dtype: str = "float32") -> Scorer:
 
 
 def _cascade(
-    device: str, llm: str, transcriber: str, cache_dir: str, dtype: str = "float32"
+    device: str,
+    llm: str,
+    transcriber: str,
+    cache_dir: str,
+    dtype: str = "float32",
+    transcriber_conf: dict | None = None,
 ) -> Scorer:
-    folder = Path(cache_dir) / Path(transcriber).name
-    whisper = WhisperTranscriber(transcriber, device, language="en")
-    return CascadeScorer(*_load(llm, dtype, device), whisper, folder)
+    conf = transcriber_conf or {}
+    whisper = WhisperTranscriber(transcriber, device, language="en", **conf)
+    name = "_".join([Path(transcriber).name, *(f"{key}={value}" for key, value in conf.items())])
+    return CascadeScorer(*_load(llm, dtype, device), whisper, Path(cache_dir) / name)
 
 
 def _forced(
