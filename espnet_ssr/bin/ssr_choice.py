@@ -7,25 +7,19 @@ all others are. What was answered before is kept, so a run that was interrupted 
 was.
 """
 
-import argparse
-import logging
 from pathlib import Path
 
-from espnet_ssr.bin.model_options import add_model_options, given_model_options
 from espnet_ssr.bin.options import make_parser
+from espnet_ssr.bin.system_options import add_system_options, choose, chosen_systems
 from espnet_ssr.command import run_command
 
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="which systems and tasks")
+    add_system_options(parser)
     parser.add_argument("--output_dir", type=Path, required=True, help="<system>/<task>/ below it")
-    parser.add_argument("--systems", nargs="+", help="only these")
     parser.add_argument("--tasks", nargs="+", help="only these")
     parser.add_argument("--limit", type=int, help="so many items a task at most, for a quick look")
-    parser.add_argument("--llm", help="of systems that do not name one")
-    add_model_options(parser, required=False)
-    parser.add_argument("--model_name", default="", help="goes before the names of its systems")
     parser.add_argument("--nj", type=int, default=1, help="processes, each with the model")
     parser.add_argument("--device", default="cpu", help="torch device")
     parser.add_argument("--shard_size", type=int, default=20, help="items in a shard")
@@ -38,38 +32,15 @@ def main() -> None:
     from espnet_ssr.evaluate.choice.experiment import check_benchmarks, read_experiment
 
     experiment = read_experiment(args.config)
-    tasks = _choose(experiment.tasks, args.tasks, "tasks")
+    tasks = choose(experiment.tasks, args.tasks, "tasks")
     check_benchmarks(tasks, args.config)
-    systems = _complete(_choose(experiment.systems, args.systems, "systems"), args)
+    systems = chosen_systems(args, experiment)
     machine = Machine(args.nj, args.device, args.shard_size)
     for asked in (task.at_most(args.limit) for task in tasks):
         speech = experiment.speech_of(asked)
         for result in ask_all(systems, asked, speech, args.output_dir, machine):
             for mode, figures in result["modes"].items():
                 print(f"{result['system']}: {asked.name}, {mode}: {_text(figures, result)}")
-
-
-def _choose(known: dict, names: list[str] | None, option: str) -> list:
-    if unknown := set(names or ()) - set(known):
-        raise ValueError(f"--{option} {unknown.pop()}: there are {', '.join(known)}")
-    return [known[name] for name in names or known]
-
-
-def _complete(systems: list, args: argparse.Namespace) -> list:
-    """Those that are asked, with the model or the LLM of the command line."""
-    from espnet_ssr.evaluate.choice.experiment import systems_of_llm, systems_of_model
-
-    if args.model_file:
-        options = given_model_options(args)
-        found = systems_of_model(systems, args.model_file, options, args.model_name)
-    else:
-        found = systems_of_llm(systems, args.llm)
-    if len(found) < len(systems):
-        left = len(systems) - len(found)
-        logging.info(
-            f"{left} systems are asked with{'out' if args.model_file else ''} --model_file"
-        )
-    return found
 
 
 def _text(figures: dict, result: dict) -> str:

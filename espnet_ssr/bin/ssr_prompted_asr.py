@@ -7,17 +7,14 @@ file of ssr_choice, with the same options.
 
 from pathlib import Path
 
-from espnet_ssr.bin.model_options import add_model_options, given_model_options
 from espnet_ssr.bin.options import make_parser
+from espnet_ssr.bin.system_options import add_system_options, chosen_systems
 from espnet_ssr.command import run_command
 
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="has systems, see ssr_choice")
-    parser.add_argument("--systems", nargs="+", help="only these")
-    parser.add_argument("--llm", help="of systems that do not name one")
-    add_model_options(parser, required=False)
+    add_system_options(parser)
     parser.add_argument("--data_dir", type=Path, required=True, help="wav.scp and text")
     parser.add_argument("--limit", type=int, help="first so many utterances")
     parser.add_argument("--shots", type=int, default=0, help="utterances repeated before each")
@@ -30,22 +27,11 @@ def main() -> None:
     if bool(args.shots) != bool(args.shots_dir):
         parser.error("give both --shots and --shots_dir, or none")
 
-    from espnet_ssr.evaluate.choice.experiment import (
-        read_experiment,
-        systems_of_llm,
-        systems_of_model,
-    )
+    from espnet_ssr.evaluate.choice.experiment import read_experiment
     from espnet_ssr.evaluate.choice.prompted import draw_shots, read_spoken, run_prompted
     from espnet_ssr.evaluate.choice.scorers.build import build_scorer
 
-    known = read_experiment(args.config).systems
-    if unknown := set(args.systems or ()) - set(known):
-        parser.error(f"--systems {unknown.pop()}: there are {', '.join(known)}")
-    systems = [known[name] for name in args.systems or known]
-    if args.model_file:
-        systems = systems_of_model(systems, args.model_file, given_model_options(args))
-    else:
-        systems = systems_of_llm(systems, args.llm)
+    systems = chosen_systems(args, read_experiment(args.config))
     utterances = read_spoken(args.data_dir, args.limit)
     shots = draw_shots(args.shots_dir, args.shots, args.seed, utterances) if args.shots else []
     for system in systems:
