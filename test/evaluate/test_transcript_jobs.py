@@ -16,10 +16,11 @@ from espnet_ssr.bin import ssr_lm_inference
 from espnet_ssr.datadir import read_keyed, write_keyed
 from espnet_ssr.evaluate import transcript_jobs
 from espnet_ssr.evaluate.items import Item, Score, read_items, write_items
-from espnet_ssr.evaluate.transcript import another, plain
+from espnet_ssr.evaluate.transcript import another
 from espnet_ssr.evaluate.transcript_jobs import evaluate_job, summarize
 from espnet_ssr.task.distill import SSRDistillTask
 from espnet_ssr.task.lm import SSRLMTask
+from espnet_ssr.text import plain
 
 SAID = ["so it is", "no", "that", "is all", "we", "say no"]
 TEXTS = {f"u{n}": f" {text}" for n, text in enumerate(SAID)}
