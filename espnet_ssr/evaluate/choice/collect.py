@@ -14,12 +14,12 @@ from espnet_ssr.evaluate.choice.answer import Answer, read_answers
 from espnet_ssr.evaluate.choice.run import answers_file
 from espnet_ssr.evaluate.choice.statistics import Difference, compare
 
-KINDS = ("chance", "mean", "permuted", "text", "cascade", "forced", "textless", "vectors")
+KINDS = ("chance", "mean", "permuted", "text", "words", "cascade", "forced", "textless", "vectors")
 """Of scorers, in the order of rows."""
 
 TOPLINE = "text"
-HEARING = ("cascade", "forced", "textless", "vectors")
-"""Kinds that hear the words."""
+HEARING = ("words", "cascade", "forced", "textless", "vectors")
+"""Kinds that get what is said, no more; the first of them without errors."""
 
 
 @dataclass(frozen=True)

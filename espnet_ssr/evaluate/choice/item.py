@@ -26,6 +26,12 @@ class Part(NamedTuple):
     spoken: bool = False
     audio: str | None = None
 
+    def spoken_as(self, words: str) -> str:
+        """Other words for its text, with the space that it begins with; nothing, if there are
+        none."""
+        space = self.text[: len(self.text) - len(self.text.lstrip())]
+        return f"{space}{words}" if words else ""
+
 
 Parts = tuple[Part, ...]
 

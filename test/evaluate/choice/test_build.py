@@ -17,7 +17,7 @@ def test_mistakes_are_named(causal_lm):
         build_scorer("forced", {"model": "x", "transcript": "spelled"})
 
 
-@pytest.mark.parametrize("kind", ["mean", "permuted", "text"])
+@pytest.mark.parametrize("kind", ["mean", "permuted", "text", "words"])
 def test_of_an_llm(causal_lm, kind):
     assert build_scorer(kind, {"llm": causal_lm}).llm.width == 16
 

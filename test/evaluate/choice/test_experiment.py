@@ -175,8 +175,8 @@ def test_the_recipe_leaves_llm_and_model_open(monkeypatch):
     assert len(experiment.speech.voices) >= 3
     systems = experiment.systems.values()
     without = systems_of_llm(systems, "some_llm")
-    assert [s.name for s in without] == ["chance", "mean", "text", "cascade"]
-    assert [s.conf.get("llm") for s in without] == [None] + 3 * ["some_llm"]
+    assert [s.name for s in without] == ["chance", "mean", "text", "words", "cascade"]
+    assert [s.conf.get("llm") for s in without] == [None] + 4 * ["some_llm"]
     heard = systems_of_model(systems, "model.pth", {"aligner": "hmm"}, "ours")
     assert [s.name for s in heard] == ["ours forced", "ours textless"]
     assert heard[0].conf["model"] == "model.pth"

@@ -47,6 +47,15 @@ def test_text_is_scored_as_by_transformers(llm, tokenizer, monkeypatch, position
     assert scorer.score([]) == []
 
 
+def test_words_alone_are_read_where_something_is_said(llm, tokenizer):
+    scorer = TextScorer(llm, tokenizer, TRANSCRIPTS["normalised"])
+    said = (Part("So: "), Part("It cost $5.", True, "x.wav"))
+    read, heard = scorer.score(
+        [((*text("So: "), *text("it cost five dollars")), text(" OK.")), (said, text(" OK."))]
+    )
+    assert heard.per_token.tolist() == read.per_token.tolist()
+
+
 def test_without_a_context_the_first_token_is_predicted_from_one_that_begins_a_text(llm):
     scorer = TextScorer(llm, make_tokenizer(start=False))
     first, second = scorer.score([((), text("so")), (text("a"), text("so"))])

@@ -27,6 +27,10 @@ def _text(device: str, llm: str, dtype: str = "float32") -> Scorer:
     return TextScorer(*_load(llm, dtype, device))
 
 
+def _words(device: str, llm: str, dtype: str = "float32") -> Scorer:
+    return TextScorer(*_load(llm, dtype, device), TRANSCRIPTS["normalised"])
+
+
 def _permuted(device: str, llm: str, dtype: str = "float32", seed: int = 0) -> Scorer:
     model, tokenizer = _load(llm, dtype, device)
     permute_embeddings(model, seed)
@@ -83,6 +87,7 @@ SCORERS: dict[str, Callable[..., Scorer]] = {
     "mean": _mean,
     "permuted": _permuted,
     "text": _text,
+    "words": _words,
     "cascade": _cascade,
     "forced": _forced,
     "textless": _textless,

@@ -44,15 +44,10 @@ class CascadeScorer(RowScorer):
         for file, text in zip(new, texts, strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
             write_lines(file, [" ".join(text.split())])
-        return [self._read(f, part) for f, part in zip(files, parts, strict=True)]
+        heard = [f.read_text(encoding="utf-8").strip() for f in files]
+        return [self.read(p.spoken_as(text)) for p, text in zip(parts, heard, strict=True)]
 
     def _cache_file(self, audio: Path) -> Path:
         with open(audio, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return self._cache_dir / digest[:2] / f"{digest[2:]}.txt"
-
-    def _read(self, transcript: Path, part: Part) -> Read:
-        """With the space that the part begins with."""
-        space = part.text[: len(part.text) - len(part.text.lstrip())]
-        text = transcript.read_text(encoding="utf-8").strip()
-        return self.read(f"{space}{text}" if text else "")
