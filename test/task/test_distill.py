@@ -27,6 +27,7 @@ ALIGNING = recipe_configs("*/*/conf/tuning/align*.yaml", "*/*/conf/align*.yaml")
 # In test_lm.py.
 THROUGH_LLM = recipe_configs("*/*/conf/tuning/lm*.yaml", "*/*/conf/tuning/finetune*.yaml")
 DECODING = recipe_configs("*/*/conf/decode*.yaml", "*/*/conf/tuning/decode*.yaml")
+CHOOSING = recipe_configs("*/*/conf/choice*.yaml")  # evaluate/choice/test_experiment.py
 
 
 def parse(llm, *options):
@@ -35,7 +36,7 @@ def parse(llm, *options):
 
 
 def test_every_configuration_is_tested_here():
-    known = {param.values[0] for param in TRAINING + THROUGH_LLM + DECODING + ALIGNING}
+    known = {param.values[0] for param in TRAINING + THROUGH_LLM + DECODING + ALIGNING + CHOOSING}
     everything = {
         path.resolve()
         for pattern in ("*/*/conf/*.yaml", "*/*/conf/tuning/*.yaml")
