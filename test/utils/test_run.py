@@ -35,7 +35,8 @@ def is_running(pid):
         return False
 
 
-def test_one_command(tmp_path):
+def test_one_command(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # which the user's own would win over
     log = tmp_path / "new folder" / "a.log"
     result = launch(
         "--gpu", "0", "--num-threads", "3", log, "sh", "-c", "echo $OMP_NUM_THREADS; echo e >&2"
