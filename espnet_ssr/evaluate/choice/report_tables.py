@@ -158,23 +158,24 @@ def _marked(run: Run, mode: str, normalisation: str) -> str:
 
 
 def _missing(runs: Runs) -> Table:
-    rows = []
-    for run in runs:
-        for mode, figures in run.result["modes"].items():
-            rows += [
-                [run.asked, mode, run.system, cause, str(n)]
-                for cause, n in figures["skipped"].items()
-            ]
-        rows += [
-            [run.asked, "all", run.system, cause, str(n)]
-            for cause, n in run.result["left_out"].items()
-        ]
+    left_out = [
+        (run.asked, "all", "all", cause, str(n))
+        for run in runs
+        for cause, n in run.result["left_out"].items()
+    ]
+    skipped = [
+        (run.asked, mode, run.system, cause, str(n))
+        for run in runs
+        for mode, figures in run.result["modes"].items()
+        for cause, n in figures["skipped"].items()
+    ]
     return Table(
         "Not answered",
-        "Items that have no answer. *refused*: the system cannot be asked that, for example for "
-        "the likelihood of speech where its vectors stand for no tokens; the file `skipped` of the "
-        "run says why. *all*: left out of the benchmark (`left_out`).",
+        "Items that have no answer. *all*: nobody is asked them, as the benchmark's files are bad "
+        "there, or, in each mode, as no voice can say them (`left_out`). *refused*: the system "
+        "cannot be asked that, for example for the likelihood of speech where its vectors stand "
+        "for no tokens; the file `skipped` of the run says why.",
         ["task", "mode", "system", "cause", "items"],
-        rows,
+        [list(row) for row in dict.fromkeys(left_out + skipped)],
         4,
     )
