@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,11 @@ class SSRTask(AbsTask):
         )
 
     @classmethod
+    def with_defaults(cls, options: Mapping[str, Any]) -> argparse.Namespace:
+        """Options of a training; those that are newer than it have their defaults."""
+        return argparse.Namespace(**{**cls.get_default_config(), **options})
+
+    @classmethod
     def build_model_from_file(cls, config_file=None, model_file=None, device="cpu"):
         """Build a trained model for inference.
 
@@ -131,7 +137,7 @@ class SSRTask(AbsTask):
         """
         config_file = Path(config_file or Path(model_file).parent / "config.yaml")
         with open(config_file, encoding="utf-8") as f:
-            args = argparse.Namespace(**yaml.safe_load(f))
+            args = cls.with_defaults(yaml.safe_load(f))
         model = cls.build_model(args)
         if model_file is not None:
             load_trained_weights(model, model_file)

@@ -23,10 +23,10 @@ def load_trained(args: Namespace, model_file: Path) -> tuple[SpeechModel, Langua
     """
     # The option that only one of the tasks has.
     if not hasattr(args, "llm_conf"):
-        model = SSRDistillTask.build_model(args)
+        model = SSRDistillTask.build_model(SSRDistillTask.with_defaults(vars(args)))
         load_trained_weights(model, model_file)
         return model, load_language_model(args.llm)
     # Losses are for training; theirs may be a teacher, a whole LLM more.
-    model = SSRLMTask.build_model(Namespace(**{**vars(args), "model_conf": {}}))
+    model = SSRLMTask.build_model(SSRLMTask.with_defaults({**vars(args), "model_conf": {}}))
     load_trained_weights(model, model_file)
     return model, model.llm
