@@ -17,7 +17,7 @@ SMALL = ["--connector", "mean", "--connector_conf", "hidden_size=8", "--input_si
 @pytest.mark.parametrize(
     ("task", "newer"),
     [
-        (SSRDistillTask, ("trainable_parameters", "specaug")),
+        (SSRDistillTask, ("trainable_parameters", "jitter")),
         (SSRLMTask, ("lora_conf", "train_connector", "replay_conf")),
     ],
 )
