@@ -52,8 +52,8 @@ def count_frames(path: Path) -> int:
     return total
 
 
-def check_audio(path: Path, fs: int) -> tuple[float, AudioFault | None]:
-    """Check one audio file against the wanted sampling rate `fs` (Hz).
+def check_audio(path: Path, fs: int | None) -> tuple[float, AudioFault | None]:
+    """Check one audio file against the wanted sampling rate `fs` (Hz; None: any).
 
     Wav files of plain samples are not decoded: their header is compared with the size of the
     file. Others are decoded, since only that shows where they end.
@@ -76,7 +76,7 @@ def check_audio(path: Path, fs: int) -> tuple[float, AudioFault | None]:
         return info.duration, AudioFault("truncated_audio", message, copy_again)
     if info.frames == 0:
         return 0.0, AudioFault("empty_audio", f"{path} has no samples", copy_again)
-    if info.samplerate != fs:
+    if fs and info.samplerate != fs:
         message = f"{path} has {info.samplerate} Hz instead of {fs}"
         return info.duration, AudioFault("wrong_rate", message, "resample it, or set --fs")
     if not is_plain_wav(info):

@@ -10,24 +10,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
-from espnet_ssr.data.check_audio import check_audio
-from espnet_ssr.datadir import Utterance, count_dropped, write_data_dir, write_keyed
 from espnet_ssr.progress import Progress
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.text import normalize_text
+from espnet_ssr.recipes.prepared import Prepared
 
 SAMPLE_RATE = 16000
 UTT_ID = re.compile(r"\d+-\d+-\d+")
-
-
-class Prepared(NamedTuple):
-    """What `prepare_librispeech` wrote: utterances by id, and causes with details of what it left
-    out, by id."""
-
-    utterances: dict[str, Utterance]
-    dropped: dict[str, tuple[str, str]]
 
 
 def find_part(corpus_dir: Path, part: str) -> Path:
@@ -77,9 +66,8 @@ def read_transcripts(part_dir: Path) -> tuple[dict[str, str], dict[str, tuple[st
 def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepared:
     """Write the Kaldi data directory ``output_dir`` of a part of LibriSpeech, with ``dropped``.
 
-    Texts are normalised as those of Asterisk: lower-case words. A line of ``dropped`` is
-    ``utterance cause details``; causes are ``no_audio`` (of a transcript), ``no_transcript`` (of
-    audio), ``empty_text``, those of `read_transcripts` and of `check_audio`.
+    Causes of what is left out are ``no_audio`` (of a transcript), ``no_transcript`` (of audio),
+    those of `read_transcripts` and of `Prepared.add`.
 
     Args:
         corpus_dir: folder with LibriSpeech in it, or that folder.
@@ -90,44 +78,18 @@ def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepar
         CorpusError: the part is not there, or nothing of it can be used.
     """
     part_dir = find_part(corpus_dir, part)
-    texts, dropped = read_transcripts(part_dir)
+    prepared = Prepared()
+    texts, prepared.dropped = read_transcripts(part_dir)
     audio = {path.stem: path for path in sorted(part_dir.glob("*/*/*.flac"))}
-    prepared = Prepared({}, dropped)
     progress = Progress(len(texts.keys() | audio.keys()), f"read {part}")
     for utt_id in sorted(texts.keys() | audio.keys()):
         progress.update()
         if utt_id not in audio:
-            dropped[utt_id] = ("no_audio", f"no {utt_id}.flac in {part_dir}")
+            prepared.drop(utt_id, "no_audio", f"no {utt_id}.flac in {part_dir}")
         elif utt_id not in texts:
-            dropped[utt_id] = ("no_transcript", str(audio[utt_id]))
-        elif not (words := normalize_text(texts[utt_id])):
-            dropped[utt_id] = ("empty_text", repr(texts[utt_id]))
+            prepared.drop(utt_id, "no_transcript", audio[utt_id])
         else:
-            add_utterance(prepared, utt_id, words, audio[utt_id])
-    if not prepared.utterances:
-        causes = count_dropped(cause for cause, _ in dropped.values())
-        raise CorpusError(f"{part_dir}: no utterance can be used; {causes}")
-    write_data_dir(output_dir, prepared.utterances)
-    write_keyed(output_dir / "dropped", {key: " ".join(dropped[key]) for key in sorted(dropped)})
+            speaker = utt_id.split("-")[0]
+            prepared.add(utt_id, texts[utt_id], audio[utt_id], speaker, SAMPLE_RATE)
+    prepared.write(output_dir, part_dir)
     return prepared
-
-
-def add_utterance(prepared: Prepared, utt_id: str, words: str, path: Path) -> None:
-    """Add an utterance, or what is wrong with its audio."""
-    seconds, fault = check_audio(path, SAMPLE_RATE)
-    if fault:
-        prepared.dropped[utt_id] = (fault.cause, fault.message)
-    else:
-        speaker = utt_id.split("-")[0]
-        prepared.utterances[utt_id] = Utterance(str(path.absolute()), words, speaker, seconds)
-
-
-def describe(prepared: Prepared) -> str:
-    """Counts and duration, for people."""
-    utterances = prepared.utterances.values()
-    hours = sum(utterance.seconds for utterance in utterances) / 3600
-    speakers = {utterance.speaker for utterance in utterances}
-    return (
-        f"{len(utterances)} utterances, {len(speakers)} speakers, {hours:.2f} hours, "
-        f"{count_dropped(cause for cause, _ in prepared.dropped.values())}"
-    )

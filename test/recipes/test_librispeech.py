@@ -7,7 +7,7 @@ import soundfile
 from espnet_ssr.data.validate import check_data_dir
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.librispeech import describe, prepare_librispeech
+from espnet_ssr.recipes.librispeech import prepare_librispeech
 
 PART = "train-clean-100"
 
@@ -51,7 +51,7 @@ def test_whole_part(corpus, tmp_path):
     }
     assert read_keyed(tmp_path / "data" / "utt2spk")["103-1241-0000"] == "103"
     assert prepared.utterances["103-1240-0001"].seconds == 0.5
-    assert describe(prepared) == "4 utterances, 2 speakers, 0.00 hours, left out 0"
+    assert prepared.describe() == "4 utterances, 2 speakers, 0.00 hours, left out 0"
 
 
 def test_folder_librispeech_itself(corpus, tmp_path):
@@ -80,7 +80,7 @@ def test_what_cannot_be_used_is_left_out_by_cause(corpus, tmp_path):
         "103-1241-0000": "no_transcript",
         "84-1-0000": "empty_text",
     }
-    assert "left out 7: 1 bad_line, 1 bad_utf8, 1 duplicate_utterance" in describe(prepared)
+    assert "left out 7: 1 bad_line, 1 bad_utf8, 1 duplicate_utterance" in prepared.describe()
 
 
 def test_other_part_names_those_there_are(corpus, tmp_path):

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from espnet_ssr.command import run_command
-from espnet_ssr.recipes.librispeech import describe, prepare_librispeech
+from espnet_ssr.recipes.librispeech import prepare_librispeech
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("output_dir", type=Path, help="the data directory")
     args = parser.parse_args()
     prepared = prepare_librispeech(args.corpus_dir, args.part, args.output_dir)
-    print(f"{args.output_dir}: {describe(prepared)} (see {args.output_dir / 'dropped'})")
+    print(f"{args.output_dir}: {prepared.describe()} (see {args.output_dir / 'dropped'})")
 
 
 if __name__ == "__main__":
