@@ -118,7 +118,8 @@ class SSRTask(AbsTask):
     @classmethod
     def with_defaults(cls, options: Mapping[str, Any]) -> argparse.Namespace:
         """Options of a training; those that are newer than it have their defaults."""
-        return argparse.Namespace(**{**cls.get_default_config(), **options})
+        # Not get_default_config: it reads the command line.
+        return argparse.Namespace(**{**vars(cls.get_parser().parse_args([])), **options})
 
     @classmethod
     def build_model_from_file(cls, config_file=None, model_file=None, device="cpu"):

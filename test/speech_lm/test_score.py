@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from plain_loop import plain_log_likelihoods
 from tiny_causal_lm import make_tokenizer
 
 from espnet_ssr import Speech, SpeechLM
@@ -18,16 +19,6 @@ def spell(lm, text):
 
 
 @torch.no_grad()
-def plain_loop(lm, inputs, ids):
-    """Log-likelihoods of tokens that the last rows of ``inputs`` stand for, one call for each."""
-    found = []
-    for n, token in enumerate(ids):
-        before = inputs[: len(inputs) - len(ids) + n]
-        logits = lm.llm.model(inputs_embeds=before[None]).logits[0, -1]
-        found.append(logits.log_softmax(-1)[token])
-    return torch.stack(found)
-
-
 def row(lm, *parts):
     """Vectors of texts and of vectors, the tokenizer's start first."""
     start = lm.llm.embed([lm.tokenizer.bos_token_id])
@@ -44,7 +35,7 @@ def check(score, expected, ids):
 
 def test_text_after_text(lm):
     ids = spell(lm, " sat.")
-    expected = plain_loop(lm, row(lm, "The cat", " sat."), ids)
+    expected = plain_log_likelihoods(lm.llm, row(lm, "The cat", " sat."), ids)
     check(lm.score("The cat", " sat."), expected, ids)
     check(lm.score(["The", " cat"], " sat."), expected, ids)
     # The tokenizer's start is there once, whoever wrote it.
@@ -53,22 +44,22 @@ def test_text_after_text(lm):
 
 def test_the_tokenizers_start_is_a_context(lm):
     ids = spell(lm, "so")
-    check(lm.score("", "so"), plain_loop(lm, row(lm, "so"), ids), ids)
+    check(lm.score("", "so"), plain_log_likelihoods(lm.llm, row(lm, "so"), ids), ids)
 
 
 def test_text_after_speech_in_the_middle(lm, wav):
     vectors = lm.embed(wav)
     ids = spell(lm, " yes")
-    expected = plain_loop(lm, row(lm, "He said", vectors, ". Really?", " yes"), ids)
+    expected = plain_log_likelihoods(lm.llm, row(lm, "He said", vectors, ". Really?", " yes"), ids)
     check(lm.score(["He said", wav, ". Really?"], " yes"), expected, ids)
     told = lm.embed(wav, "ab c")
-    expected = plain_loop(lm, row(lm, told, "?", " yes"), ids)
+    expected = plain_log_likelihoods(lm.llm, row(lm, told, "?", " yes"), ids)
     check(lm.score([Speech(wav, text="ab c"), "?"], " yes"), expected, ids)
 
 
 def test_of_speech_the_tokens_of_its_transcript_are_scored(lm, wav):
     ids = spell(lm, " ab c")
-    expected = plain_loop(lm, row(lm, "He said", lm.embed(wav, "ab c")), ids)
+    expected = plain_log_likelihoods(lm.llm, row(lm, "He said", lm.embed(wav, "ab c")), ids)
     check(lm.score("He said", Speech(wav, text="ab c")), expected, ids)
 
 
@@ -77,7 +68,8 @@ def test_of_speech_without_a_transcript_the_nearest_tokens_are_scored(lm, wav):
     matrix = lm.llm.embedding_matrix()
     centred = torch.nn.functional.normalize(matrix - matrix.mean(0), dim=-1)
     nearest = ((vectors - matrix.mean(0)) @ centred.T).argmax(-1).tolist()
-    check(lm.score("a", wav), plain_loop(lm, row(lm, "a", vectors), nearest), nearest)
+    expected = plain_log_likelihoods(lm.llm, row(lm, "a", vectors), nearest)
+    check(lm.score("a", wav), expected, nearest)
     assert lm.nearest(vectors) == [lm.tokenizer.decode([i]) for i in nearest]
     assert lm.nearest(lm.llm.embed(spell(lm, "ab c"))) == ["a", "b", " ", "c"]
 
@@ -86,7 +78,7 @@ def test_a_mixed_continuation(lm, wav):
     ids = spell(lm, "x") + spell(lm, " ab c") + spell(lm, "yz")
     inputs = row(lm, "a", "x", lm.embed(wav, "ab c"), "yz")
     continuation = ["x", Speech(wav, text="ab c"), "yz"]
-    check(lm.score("a", continuation), plain_loop(lm, inputs, ids), ids)
+    check(lm.score("a", continuation), plain_log_likelihoods(lm.llm, inputs, ids), ids)
 
 
 def test_batches_are_as_single_ones(lm, wav, sound):
@@ -109,7 +101,7 @@ def test_the_first_token_of_all_is_not_predicted(lm, monkeypatch):
     monkeypatch.setattr(lm._sequences, "_start", [])
     monkeypatch.setattr(lm._sequences, "_tokenizer", make_tokenizer(start=False))
     ids = spell(lm, "so")
-    expected = plain_loop(lm, lm.llm.embed(ids).detach(), ids[1:])
+    expected = plain_log_likelihoods(lm.llm, lm.llm.embed(ids).detach(), ids[1:])
     check(lm.score("", "so"), expected, ids[1:])
     with pytest.raises(ValueError, match="nothing to score"):
         lm.score("", "s")

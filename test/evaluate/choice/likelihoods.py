@@ -1,6 +1,7 @@
 """Likelihoods by a plain loop of transformers, and a system that hears perfectly."""
 
 import torch
+from plain_loop import plain_log_likelihoods
 
 from espnet_ssr.evaluate.choice.answer import make_answer
 from espnet_ssr.evaluate.choice.scorers import RowScorer
@@ -29,12 +30,7 @@ def expected(scorer, context, continuation, ids):
 
     start = scorer.llm.embed([scorer.tokenizer.bos_token_id])
     inputs = torch.cat([start, vectors(context), vectors(continuation)])
-    found = []
-    for n, token in enumerate(ids):
-        before = inputs[: len(inputs) - len(ids) + n]
-        logits = scorer.llm.model(inputs_embeds=before[None]).logits[0, -1]
-        found.append(logits.log_softmax(-1)[token])
-    return torch.stack(found)
+    return plain_log_likelihoods(scorer.llm, inputs, ids)
 
 
 def check(scorer, score, context, continuation, ids):
