@@ -15,6 +15,7 @@ from espnet2.torch_utils.device_funcs import to_device
 from torch.utils.data import DataLoader
 
 from espnet_ssr.batching import length_buckets
+from espnet_ssr.evaluate.embedding import longest_kept
 from espnet_ssr.evaluate.items import DIGITS, ITEMS, Item, Score, write_items
 from espnet_ssr.llm.cross_entropy import score_tokens
 from espnet_ssr.llm.language_model import LanguageModel
@@ -220,8 +221,7 @@ def write(
     """What the LLM writes after vectors, greedily.
 
     A dictation has a token for each vector. What is written after all vectors goes up to a line
-    break or the tokenizer's end, and is at most ten tokens more than twice the target's number: a
-    model that goes round in circles does not stop by itself.
+    break or the tokenizer's end, and is at most ``longest_kept`` of the target's number.
     """
     texts = {}
     for batch in _batches(vectors, targets, prompt):
@@ -229,7 +229,7 @@ def write(
         if isinstance(prompt, Dictation):
             found = llm.dictate(prompt.before, rows)
         else:
-            limits = [2 * len(targets[u]) + 10 for u in batch]
+            limits = [longest_kept(len(targets[u])) for u in batch]
             around = [prompt.around(row, llm) for row in rows]
             ids = llm.generate(around, stop_tokens(prompt.tokenizer), max(limits))
             found = [i[:limit] for i, limit in zip(ids, limits, strict=True)]

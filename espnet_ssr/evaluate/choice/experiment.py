@@ -184,11 +184,15 @@ def systems_of_llm(systems: Iterable[System], llm: str | None) -> list[System]:
     Raises:
         ValueError: there is none.
     """
-    chosen = [s for s in systems if not s.leaves_open("model")]
-    unknown = [s.name for s in chosen if s.leaves_open("llm")]
-    if unknown and not llm:
-        raise ValueError(f"systems: {unknown[0]}: of which llm? Name it there, or give --llm")
-    return [replace(s, conf={"llm": llm, **s.conf}) if s.name in unknown else s for s in chosen]
+    chosen = []
+    for system in systems:
+        if system.leaves_open("llm"):
+            if not llm:
+                raise ValueError(f"systems: {system.name}: of which llm? Name it, or give --llm")
+            system = replace(system, conf={"llm": llm, **system.conf})
+        if not system.leaves_open("model"):
+            chosen.append(system)
+    return chosen
 
 
 def systems_of_model(

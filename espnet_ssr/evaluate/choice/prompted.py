@@ -9,6 +9,7 @@ from espnet_ssr.datadir import read_keyed, write_keyed
 from espnet_ssr.evaluate.asr import score_texts
 from espnet_ssr.evaluate.choice.draw import shuffled
 from espnet_ssr.evaluate.choice.item import Part, Parts, Scorer
+from espnet_ssr.evaluate.embedding import longest_kept
 from espnet_ssr.evaluate.files import write_result
 from espnet_ssr.llm.prompt import PROMPTS
 from espnet_ssr.progress import Progress
@@ -100,12 +101,11 @@ def score_prompted(texts: Mapping[str, str], utterances: Mapping[str, Part]) -> 
     """``wer`` and ``cer`` regardless of case and punctuation; number of ``utterances`` and of those
     ``cut``.
 
-    What was not written counts as nothing. A model that goes round in circles does not stop by
-    itself, so a text is cut as in stage 10: at ten words more than twice the transcript's.
+    What was not written counts as nothing. A text is cut as in stage 10, by ``longest_kept``.
     """
     references = {key: part.text for key, part in utterances.items()}
     written = {key: texts.get(key, "").split() for key in references}
-    limits = {key: 2 * len(text.split()) + 10 for key, text in references.items()}
+    limits = {key: longest_kept(len(text.split())) for key, text in references.items()}
     kept = {key: " ".join(words[: limits[key]]) for key, words in written.items()}
     cut = sum(len(words) > limits[key] for key, words in written.items())
     return {**score_texts(kept, references), "cut": cut}
