@@ -67,4 +67,5 @@ class Skipped:
 
 
 def _line(entry: Entry) -> str:
-    return f"{entry.where}: {entry.cause} {entry.details}".rstrip()
+    # One line, whatever a question holds.
+    return " ".join(f"{entry.where}: {entry.cause} {entry.details}".split())
