@@ -37,6 +37,7 @@ def run_bash(script, *arguments, cwd=None):
         (f"--connector_conf {{aligner:{ALIGNER},hidden_size:3}}", [ALIGNER]),
         (f"--init_param {ALIGNER}:connector --seed 1 --distilled {ALIGNER}", [ALIGNER]),
         ("keep_nbest_models: 2 # averaged into valid.loss.ave.pth\n# see exp/other.pth\n", []),
+        ("--distilled exp/distill_lr=0.1/a.pth", ["exp/distill_lr=0.1/a.pth"]),
         ("", []),
     ],
 )

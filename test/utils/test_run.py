@@ -5,34 +5,17 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from launching import UTILS, is_running, patched, wait_for
 
-RUN = Path(__file__).parents[2] / "utils" / "run.py"
+RUN = UTILS / "run.py"
 
 
 def launch(*args, **options):
     """Run the launcher to its end."""
     command = [sys.executable, RUN, *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
-
-
-def wait_for(condition, seconds=5):
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def is_running(pid):
-    """Whether a process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_one_command(tmp_path, monkeypatch):
@@ -112,21 +95,12 @@ def test_max_jobs_run(tmp_path):
     assert launch("--max-jobs-run", "1", *args, cwd=tmp_path).returncode == 0
 
 
-def patched(constant, value):
-    """Return the start of a command that runs the launcher with another constant."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(RUN.parent)!r}); import run; "
-        f"run.{constant} = {value}; sys.exit(run.main())"
-    )
-    return [sys.executable, "-c", code]
-
-
 def test_progress_is_shown_and_removed(tmp_path):
     # Work that is resumed: 90 steps are old, and must not count for the rate.
     report = "echo {} 100 > $SSR_PROGRESS_FILE.new; mv $SSR_PROGRESS_FILE.new $SSR_PROGRESS_FILE"
     script = f"{report.format(90)}; sleep 0.8; {report.format(91)}; sleep 0.8"
     log = tmp_path / "l.JOB.log"
-    command = [*patched("PLAIN_SECONDS", 0.2), "JOB=1:2", log, "sh", "-c", script]
+    command = [*patched("run", {"display.PLAIN_SECONDS": 0.2}), "JOB=1:2", log, "sh", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert re.search(r"^run.py: 0/2 jobs ended, 0:00:0\d, 180/200$", result.stderr, re.MULTILINE)
     rates = re.findall(r"182/200, ([\d.]+)/s, 0:\d\d:\d\d left\n", result.stderr)
@@ -136,7 +110,8 @@ def test_progress_is_shown_and_removed(tmp_path):
 
 def test_jobs_that_ignore_termination_are_killed(tmp_path):
     script = "trap '' TERM; echo $$ > pid; while true; do sleep 0.05; done"
-    command = [*patched("GRACE_SECONDS", 0.2), tmp_path / "l.log", "sh", "-c", script]
+    constants = {"children.GRACE_SECONDS": 0.2}
+    command = [*patched("run", constants), tmp_path / "l.log", "sh", "-c", script]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as launcher:
         wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
         launcher.terminate()
@@ -180,7 +155,12 @@ def test_jobs_die_with_the_launcher(tmp_path):
         (["JOB=1:2", "l.JOB.log"], "a log and a command are needed"),
         (["JOB=3:1", "l.JOB.log", "true"], "no jobs in JOB=3:1"),
         (["JOB=1:2", "l.log", "true"], "jobs would share the log"),
+        (["JOB=0:1", "l.JOB.log", "true"], "the first job is 1"),
         (["--max-jobs-run", "0", "l.log", "true"], "--max-jobs-run must be 1 or more"),
+        (["--num_threads=x", "l.log", "true"], "--num-threads must be 1 or more, not x"),
+        (["--max-jobs", "2", "l.log", "true"], "unknown option --max-jobs; there are --gpu"),
+        (["--mem"], "--mem needs a value"),
+        (["--num_nodes", "2", "l.log", "true"], "--num-nodes: this is one machine"),
     ],
 )
 def test_wrong_calls(tmp_path, args, message):
@@ -193,3 +173,17 @@ def test_mem_is_noted(tmp_path):
     result = launch("--mem", "4G", tmp_path / "a.log", "true")
     assert result.returncode == 0
     assert "--mem 4G has no effect" in result.stderr
+
+
+def test_logs_of_former_retries_are_removed(tmp_path):
+    for name in ("a.log", "a.log.1", "a.log.bak", "b.log.1"):
+        (tmp_path / name).write_text("old")
+    assert launch(tmp_path / "a.log", "true").returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.log.bak", "b.log.1"]
+    assert "old" not in (tmp_path / "a.log").read_text()
+
+
+def test_help():
+    result = launch("--help")
+    assert result.returncode == 0
+    assert "--max-jobs-run N    at a time" in result.stdout

@@ -19,5 +19,11 @@ done
     [ -e "${folder}/${name}" ] || cp -P "${template}/${name}" "${folder}/${name}"
 done
 
-echo "${folder} is ready. Next: write ${folder}/local/data.sh, which makes data/<set> with wav.scp, text,
-utt2spk and spk2utt; set --train_set, --valid_set and --test_sets in ${folder}/run.sh; then run it."
+cat <<EOF
+${folder} is ready. Next:
+  1. say in ${folder}/db.sh what the corpus is and where: one line, e.g.
+     IMPORT=(wav_txt /corpora/mycorpus)      a.wav with a.txt beside it, in folders by speaker
+     (also: audiofolder, hf_dataset, lhotse; for other formats, write ${folder}/local/data.sh)
+  2. run ${folder}/run.sh
+$(realpath --relative-to="${PWD}" "${template}/../../../doc/new_corpus.md") has more.
+EOF

@@ -41,7 +41,7 @@ align_train_set=      # what it is trained on; default: train_set
 align_tag=            # suffix of its folders; default: the aligner's name
 align_args=           # further options of its training, e.g. "--max_epoch 30"
 num_units=0           # k-means units of the features for unity2; 0: the features themselves
-given=                # --aligner given: folder of TextGrid or MFA JSON files, or a CTM
+given=                # --aligner given: folder of TextGrid or MFA JSON files, or a CTM; empty: data/<set>/word.ctm
 textless=false        # also cut test sets into segments without their transcripts
 textless_unit=word    # a segment for each guessed word, or for each token of the guess
 max_token_duration=   # leave out utterances with a longer token, in seconds (stage 5)
@@ -51,7 +51,7 @@ llm=SmolLM2-135M-Instruct-q4_1 # folder, name below tools/models, or hub id (own
 prefix_space=true     # tokenize " text"; false for LLMs whose tokenizer adds the space itself
 
 # Encoder
-encoder=whisper       # whisper or tiny
+encoder=whisper       # whisper, hf or tiny
 encoder_model=whisper-tiny.en # folder, name below tools/models, or hub id; empty for tiny
 encoder_conf=         # further options, "name=value name=value"
 frame_rate=50         # frames a second of the encoder
@@ -150,7 +150,8 @@ if [ -n "${speed_perturb_factors}" ]; then
     formatted_sets+=" ${train_set}"
 fi
 sets="${train_set} ${valid_set} ${test_sets}"
-device=$("${gpu_inference}" && echo cuda || echo cpu)
+device=cpu infer_cmd=${train_cmd}
+if "${gpu_inference}"; then device=cuda infer_cmd="${cuda_cmd} --gpu 1"; fi
 
 # shellcheck source=scripts/folders.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/folders.sh"
@@ -201,7 +202,7 @@ if in_range 3; then
         inputs=(fs="${fs}" audio_format="${audio_format}" min="${min_wav_duration}"
             max="${max_wav_duration}" --files "data/${set}")
         if begin "${dumpdir}/${set}" "${inputs[@]}"; then
-            run_array format "data/${set}/text" "${dumpdir}/${set}" \
+            run_array "${train_cmd}" format "data/${set}/text" "${dumpdir}/${set}" \
                 "${python}" -m espnet_ssr.bin.format_data --data_dir "data/${set}" --fs "${fs}" \
                 --audio_format "${audio_format}" --min_wav_duration "${min_wav_duration}" \
                 --max_wav_duration "${max_wav_duration}"
@@ -261,11 +262,21 @@ fi
 
 if in_range 7; then
     announce 7 "collect stats"
-    inputs=(feats_type="${feats_type}" --files "${training_files[@]}")
+    inputs=(feats_type="${feats_type}" fs="${fs}" frame_rate="${frame_rate}"
+        --files "${training_files[@]}")
     if begin "${stats_dir}" "${inputs[@]}"; then
-        ${train_cmd} "${stats_dir}/stats.log" "${python}" -m espnet_ssr.bin.ssr_distill_train \
-            --collect_stats true --output_dir "${stats_dir}" "${training_options[@]}" \
-            --model_conf extract_feats_in_collect_stats=false --batch_size 100
+        for part in train valid; do
+            set=${part}_set
+            set=${!set}
+            lengths=(--feats_dir "${dumpdir}/${set}/${feats_name}")
+            if [ "${feats_type}" = raw ]; then
+                lengths=(--utt2num_samples "${dumpdir}/${set}/utt2num_samples" --fs "${fs}")
+            fi
+            ${train_cmd} "${stats_dir}/${part}.log" "${python}" -m espnet_ssr.bin.collect_shapes \
+                --token_id "${dumpdir}/${set}/${seg_name}/token_id" "${lengths[@]}" \
+                ${max_pause:+--pause "${dumpdir}/${set}/${seg_name}/pause"} \
+                --frame_rate "${frame_rate}" --output_dir "${stats_dir}/${part}"
+        done
         finish "${stats_dir}" "${inputs[@]}"
     fi
 fi

@@ -10,7 +10,7 @@ extract_features() {
         frame_rate="${frame_rate}" --files "${data}/wav.scp")
     begin "${folder}" "${inputs[@]}" || return 0
     # shellcheck disable=SC2086
-    run_array feats "${data}/wav.scp" "${folder}" \
+    run_array "${infer_cmd}" feats "${data}/wav.scp" "${folder}" \
         "${python}" -m espnet_ssr.bin.dump_feats --data_dir "${data}" \
         --encoder "${encoder}" --encoder_conf "${options[@]}" --device "${device}" \
         ${compression_method:+--compression_method ${compression_method}}
@@ -57,12 +57,14 @@ textless_suffix() {
 # align_set SET TEXTLESS: align the set's transcripts or, textless (true), the aligner's guess.
 align_set() {
     local data=${dumpdir}/$1 reference=data/$1/word.ctm suffix
+    local given=${given:-${reference}}
     suffix=$(textless_suffix "$2")
     local folder=${data}/${align_name}${suffix}
     local files=("${data}/wav.scp" "${data}/text")
-    local options=(--aligner "${aligner}" --aligner_conf "${aligner_options[@]}")
+    local options=(--aligner "${aligner}" --aligner_conf "${aligner_options[@]}") cmd=${train_cmd}
     if [ -n "${align_config}" ]; then
         files+=("${aligner_model}" "${data}/${align_feats_name}/feats.scp")
+        cmd=${infer_cmd}
         options=(--aligner trained --aligner_conf "model=${aligner_model}" "device=${device}"
             --feats_scp "${data}/${align_feats_name}/feats.scp")
     elif [ "${aligner}" = given ]; then
@@ -82,8 +84,8 @@ align_set() {
                 --output_dir "${folder}" --nj "${nj}" --mfa_options "${aligner_conf}"
             ;;
         *)
-            run_array align "${data}/wav.scp" "${folder}" "${python}" -m espnet_ssr.bin.ssr_align \
-                --data_dir "${data}" --textless "$2" "${options[@]}"
+            run_array "${cmd}" align "${data}/wav.scp" "${folder}" \
+                "${python}" -m espnet_ssr.bin.ssr_align --data_dir "${data}" --textless "$2" "${options[@]}"
             ;;
     esac
     report_alignments "$1" "${folder}" "${num_jobs}"

@@ -43,13 +43,18 @@ can_guess=$([ -n "${align_config}" ] && echo true || echo false)
     || die "--align_config: no such file: ${align_config}"
 case ${aligner} in
     hmm | whisper | mfa) ;;
-    given) [ -e "${given}" ] || die "--aligner given: no such file or folder: --given '${given}'" ;;
+    given)
+        [ -z "${given}" ] || [ -e "${given}" ] \
+            || die "--aligner given: no such file or folder: --given '${given}'"
+        ;;
     hf_ctc) can_guess=true ;;
     *)
         [ -n "${align_config}" ] || die "--aligner ${aligner}: neither a name that --help lists" \
             "nor one of $(echo conf/tuning/align_*.yaml)"
         ;;
 esac
+[ "${num_nodes}" -le 1 ] || [[ ${cuda_cmd} =~ ^(slurm\.pl|sge\.py) ]] \
+    || die "--num_nodes ${num_nodes} needs cmd_backend=slurm or sge in cmd.sh"
 [ "${textless}" = false ] || "${can_guess}" \
     || die "--textless true: ${aligner} needs transcripts; a CTC aligner does not"
 [ "${stage}" != 2 ] || [ -n "${speed_perturb_factors}" ] \

@@ -14,7 +14,7 @@ choose() {
     if [ "${stage}" = 10 ] && [ -e "${folder}/.done" ]; then rm -rf "${folder}"/*/*/shards; fi
     begin "${folder}" "${inputs[@]}" || return 0
     touch "${folder}/.begun"
-    ${train_cmd} "${folder}/choice.log" "${python}" -m espnet_ssr.bin.ssr_choice \
+    ${infer_cmd} "${folder}/choice.log" "${python}" -m espnet_ssr.bin.ssr_choice \
         --config "${choice_config}" --output_dir "${folder}" --nj "${inference_nj}" \
         --device "${device}" "$@" "${more_options[@]}"
     # Former results of systems and tasks that are not asked any more are no rows of the report.

@@ -25,7 +25,7 @@ infer() {
     if [ "${command}" = ssr_lm_inference ]; then
         infer_in_jobs "${reference}" "${folder}" "${call[@]}"
     else
-        ${train_cmd} "${folder}/inference.log" "${call[@]}"
+        ${infer_cmd} "${folder}/inference.log" "${call[@]}"
     fi
     finish "${folder}" "${inputs[@]}"
 }
@@ -38,7 +38,7 @@ infer_in_jobs() {
     mkdir -p "${logs}"
     shards=$((($(wc -l < "${keys}") + shard_size - 1) / shard_size))
     jobs=$((shards < inference_nj ? shards : inference_nj))
-    ${train_cmd} JOB=1:"${jobs}" "${logs}/inference.JOB.log" \
+    ${infer_cmd} JOB=1:"${jobs}" "${logs}/inference.JOB.log" \
         "$@" --shard_size "${shard_size}" --job JOB --num_jobs "${jobs}"
     ${train_cmd} "${logs}/merge.log" "$@" --merge_jobs "${jobs}"
 }
@@ -70,7 +70,7 @@ measure_retention() {
     fi
     inputs=(limit="${blimp_limit}" --files "${files[@]}")
     begin "${folder}" "${inputs[@]}" || return 0
-    ${train_cmd} "${folder}/retention.log" "${python}" -m espnet_ssr.bin.ssr_retention \
+    ${infer_cmd} "${folder}/retention.log" "${python}" -m espnet_ssr.bin.ssr_retention \
         --model_file "$1" --before "${expdir}/retention_${llm_tag}.json" --device "${device}" \
         --output_dir "${folder}" "${options[@]}"
     finish "${folder}" "${inputs[@]}"
@@ -82,7 +82,7 @@ transcribe_set() {
     inputs=(model="${asr_model}" --files "${data}/wav.scp" "${data}/text")
     begin "${folder}" "${inputs[@]}" || return 0
     call=("${python}" -m espnet_ssr.bin.asr_inference --data_dir "${data}")
-    run_array asr "${data}/wav.scp" "${folder}" \
+    run_array "${infer_cmd}" asr "${data}/wav.scp" "${folder}" \
         "${call[@]}" --model "${asr_model}" --device "${device}"
     "${call[@]}" --output_dir "${folder}" --merge_jobs "${num_jobs}"
     finish "${folder}" "${inputs[@]}"

@@ -64,11 +64,11 @@ finish() {
     log "  wrote ${folder} in $((SECONDS - work_started)) s"
 }
 
-# run_array NAME KEYS DIR COMMAND...: run COMMAND as an array of jobs, each on a piece of the keyed
-# file KEYS and with results in DIR. The number of jobs is left in num_jobs.
+# run_array CMD NAME KEYS DIR COMMAND...: run COMMAND by CMD (of cmd.sh) as an array of jobs, each on a
+# piece of the keyed file KEYS and with results in DIR. The number of jobs is left in num_jobs.
 run_array() {
-    local name=$1 keys=$2 folder=$3 logs=$3/logs lines pieces
-    shift 3
+    local cmd=$1 name=$2 keys=$3 folder=$4 logs=$4/logs lines pieces
+    shift 4
     mkdir -p "${logs}"
     lines=$(wc -l < "${keys}")
     num_jobs=$((lines < nj ? lines : nj))
@@ -76,7 +76,7 @@ run_array() {
     # shellcheck disable=SC2086 # one word a piece and a command of several words
     split_scp.py "${keys}" ${pieces}
     # shellcheck disable=SC2086
-    ${train_cmd} JOB=1:"${num_jobs}" "${logs}/${name}.JOB.log" "$@" \
+    ${cmd} JOB=1:"${num_jobs}" "${logs}/${name}.JOB.log" "$@" \
         --output_dir "${folder}" --key_file "${logs}/${name}.JOB.scp" --job JOB
 }
 

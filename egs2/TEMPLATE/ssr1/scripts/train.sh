@@ -3,8 +3,10 @@
 # shellcheck disable=SC2154 # the variables are those of ssr.sh
 
 # checkpoints_in TEXT...: checkpoints (*.pth) that configurations or options name, outside comments.
+# In "name=value" the value is one; names of folders may have a "=" further on.
 checkpoints_in() {
-    printf '%s\n' "$@" | sed 's/#.*//' | tr -s "][{}=:,\"' \t" '\n' | grep '\.pth$' | sort -u || true
+    printf '%s\n' "$@" | sed 's/#.*//' | tr -s "][{}:,\"' \t" '\n' | sed 's/^[A-Za-z_]*=//' \
+        | grep '\.pth$' | sort -u || true
 }
 
 # aligner_in MODEL: checkpoint of the aligner in a trained connector (ctc_compress), if it has one.
@@ -38,6 +40,8 @@ train_model() {
         "${python}" -m espnet2.bin.launch --cmd "${cuda_cmd}" --ngpu "${ngpu}" \
             --num_nodes "${num_nodes}" --log "${folder}/train.log" \
             --init_file_prefix "${folder}/.dist_init_" \
+            ${MASTER_PORT:+--master_port "${MASTER_PORT}"} \
+            ${MASTER_ADDR:+--master_addr "${MASTER_ADDR}"} \
             --multiprocessing_distributed true -- "${training[@]}"
     else
         ${cuda_cmd} --gpu "${ngpu}" "${folder}/train.log" "${training[@]}"
@@ -66,7 +70,7 @@ finetune_llm() {
 write_replay_text() {
     local inputs=(llm="${llm}" start="${replay_start}" tokens="${num_replay_tokens}")
     begin "$1" "${inputs[@]}" --files || return 0
-    ${train_cmd} "$1/sample.log" "${python}" -m espnet_ssr.bin.sample_text --llm "${llm}" \
+    ${infer_cmd} "$1/sample.log" "${python}" -m espnet_ssr.bin.sample_text --llm "${llm}" \
         --start "${replay_start}" --num_tokens "${num_replay_tokens}" --output "$1/text" \
         --device "${device}"
     finish "$1" "${inputs[@]}" --files

@@ -1,0 +1,1 @@
+"""What the job launchers ``run.py``, ``ssh.py``, ``slurm.py`` and ``sge.py`` share."""
