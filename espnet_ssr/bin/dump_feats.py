@@ -10,7 +10,7 @@ from espnet_ssr.command import run_command
 def main() -> None:
     parser = make_parser(__doc__)
     add_job_options(parser)
-    parser.add_argument("--encoder", default="whisper", choices=("whisper", "tiny"))
+    parser.add_argument("--encoder", default="whisper", choices=("whisper", "hf", "tiny"))
     parser.add_argument(
         "--encoder_conf", nargs="*", default=[], metavar="NAME=VALUE", help="encoder's options"
     )

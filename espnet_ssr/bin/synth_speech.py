@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True, help="a text on each line")
     add_voice_options(parser)
     parser.add_argument("--num", type=int, help="first so many usable texts (default: all)")
+    parser.add_argument("--prefix", default="", help="of the utterances' numbers: train-")
     args = parser.parse_args()
     if args.num is not None and args.num < 1:
         parser.error(f"--num must be 1 or more, not {args.num}")
@@ -25,10 +26,12 @@ def main() -> None:
 
     texts = synth.read_texts(args.text)
     if args.job is None:
-        made = synth.make_synth_set(texts, args.voice, args.output_dir, args.num, args.seed)
+        made = synth.make_synth_set(
+            texts, args.voice, args.output_dir, args.num, args.seed, args.prefix
+        )
         print(f"{args.output_dir}: {made}")
     else:
-        plan = synth.make_plan(texts, synth.load_voices(args.voice), args.num)
+        plan = synth.make_plan(texts, synth.load_voices(args.voice), args.num, args.prefix)
         synth.speak_part(plan, args.voice, args.output_dir, args.seed, args.job, args.nj)
 
 

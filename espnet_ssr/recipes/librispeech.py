@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from espnet_ssr.progress import Progress
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.prepared import Prepared
+from espnet_ssr.recipes.prepared import Entry, Prepared
 
 SAMPLE_RATE = 16000
 UTT_ID = re.compile(r"\d+-\d+-\d+")
@@ -63,7 +62,7 @@ def read_transcripts(part_dir: Path) -> tuple[dict[str, str], dict[str, tuple[st
     return texts, dropped
 
 
-def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepared:
+def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path, nj: int = 1) -> Prepared:
     """Write the Kaldi data directory ``output_dir`` of a part of LibriSpeech, with ``dropped``.
 
     Causes of what is left out are ``no_audio`` (of a transcript), ``no_transcript`` (of audio),
@@ -73,6 +72,7 @@ def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepar
         corpus_dir: folder with LibriSpeech in it, or that folder.
         part: such as ``train-clean-100``.
         output_dir: replaced if it is there.
+        nj: files that are read at once.
 
     Raises:
         CorpusError: the part is not there, or nothing of it can be used.
@@ -81,15 +81,14 @@ def prepare_librispeech(corpus_dir: Path, part: str, output_dir: Path) -> Prepar
     prepared = Prepared()
     texts, prepared.dropped = read_transcripts(part_dir)
     audio = {path.stem: path for path in sorted(part_dir.glob("*/*/*.flac"))}
-    progress = Progress(len(texts.keys() | audio.keys()), f"read {part}")
-    for utt_id in sorted(texts.keys() | audio.keys()):
-        progress.update()
-        if utt_id not in audio:
-            prepared.drop(utt_id, "no_audio", f"no {utt_id}.flac in {part_dir}")
-        elif utt_id not in texts:
-            prepared.drop(utt_id, "no_transcript", audio[utt_id])
-        else:
-            speaker = utt_id.split("-")[0]
-            prepared.add(utt_id, texts[utt_id], audio[utt_id], speaker, SAMPLE_RATE)
+    for utt_id in texts.keys() - audio.keys():
+        prepared.drop(utt_id, "no_audio", f"no {utt_id}.flac in {part_dir}")
+    for utt_id in audio.keys() - texts.keys():
+        prepared.drop(utt_id, "no_transcript", audio[utt_id])
+    entries = [
+        Entry(utt_id, texts[utt_id], audio[utt_id], utt_id.split("-")[0])
+        for utt_id in sorted(texts.keys() & audio.keys())
+    ]
+    prepared.add_all(entries, SAMPLE_RATE, nj, f"read {part}")
     prepared.write(output_dir, part_dir)
     return prepared

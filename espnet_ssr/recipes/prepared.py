@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from espnet_ssr.data.check_audio import check_audio
+from espnet_ssr.data.check_audio import AudioFault, check_audio
 from espnet_ssr.datadir import Utterance, count_dropped, write_data_dir, write_keyed
+from espnet_ssr.progress import Progress
 from espnet_ssr.recipes import CorpusError
 from espnet_ssr.text import normalize_text
+
+FILES_AT_ONCE = 500  # handed to the threads: an interrupt waits for no more
+
+
+class Entry(NamedTuple):
+    """What a corpus says of an utterance: ``text`` as it has it, and where the audio should be."""
+
+    utt_id: str
+    text: str
+    path: Path
+    speaker: str
 
 
 class Prepared:
@@ -36,18 +51,36 @@ class Prepared:
             text: as the corpus has it; it is normalised to lower-case words.
             sample_rate: of the corpus, in Hz; None: any.
         """
-        words = normalize_text(text)
-        if utt_id in self.utterances:
+        self._add(Entry(utt_id, text, path, speaker), *check_audio(path, sample_rate))
+
+    def add_all(
+        self, entries: Sequence[Entry], sample_rate: int | None, nj: int, description: str
+    ) -> None:
+        """`add` many in their order, with ``nj`` files read at once, and show progress.
+
+        Threads are enough: decoding does not hold Python's lock.
+        """
+        progress = Progress(len(entries), description)
+        with ThreadPoolExecutor(nj) as pool:
+            for start in range(0, len(entries), FILES_AT_ONCE):
+                some = entries[start : start + FILES_AT_ONCE]
+                checks = pool.map(lambda entry: check_audio(entry.path, sample_rate), some)
+                for entry, (seconds, fault) in zip(some, checks, strict=True):
+                    self._add(entry, seconds, fault)
+                    progress.update()
+
+    def _add(self, entry: Entry, seconds: float, fault: AudioFault | None) -> None:
+        words = normalize_text(entry.text)
+        if entry.utt_id in self.utterances:
             # A key of its own, or it would look as if the first one were left out.
-            self.drop(f"{utt_id}(again)", "duplicate_utterance", path)
+            self.drop(f"{entry.utt_id}(again)", "duplicate_utterance", entry.path)
         elif not words:
-            self.drop(utt_id, "empty_text", repr(text))
+            self.drop(entry.utt_id, "empty_text", repr(entry.text))
+        elif fault:
+            self.drop(entry.utt_id, fault.cause, fault.message)
         else:
-            seconds, fault = check_audio(path, sample_rate)
-            if fault:
-                self.drop(utt_id, fault.cause, fault.message)
-            else:
-                self.utterances[utt_id] = Utterance(str(path.absolute()), words, speaker, seconds)
+            wav = str(entry.path.absolute())
+            self.utterances[entry.utt_id] = Utterance(wav, words, entry.speaker, seconds)
 
     def write(self, output_dir: Path, source: Path) -> None:
         """Write a Kaldi data directory, replacing what is there, with ``dropped`` beside its

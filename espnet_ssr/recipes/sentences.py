@@ -1,4 +1,4 @@
-"""Plain English sentences out of HellaSwag, and sets of sentences that share none.
+"""Plain English sentences out of HellaSwag or running text, and sets that share none.
 
 HellaSwag's own text format (MIT licence) has six lines an item: the context, the number of the
 right ending, four endings. A context is ``activity: sentence. Sentence. begin of one`` (ActivityNet
@@ -8,18 +8,26 @@ captions) or running text with tags as ``[title]`` (WikiHow).
 from __future__ import annotations
 
 import bz2
-import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from espnet_ssr.recipes import CorpusError
+from espnet_ssr.recipes.order import by_hash, hash_number
 from espnet_ssr.text import normalize_text
+from espnet_ssr.tts.verbalize import TITLES, verbalize
+from espnet_ssr.tts.voice import Refused
 
 LINES_AN_ITEM = 6
 MIN_WORDS, MAX_WORDS = 4, 20
 # A capital, then letters and what a voice reads as pauses, in a whole sentence.
 PLAIN = re.compile(r"(?!How to )[A-Z][A-Za-z',;: -]*[A-Za-z][.?!]")
+# Between sentences of prose, with quotes around, but not behind "Mr." or an initial.
+SENTENCE_END = re.compile(
+    "".join(rf"(?<!\b{title}\.)" for title in TITLES)
+    + r"(?<!\b[A-Z]\.)(?<=[.?!])[\"'”’)]*\s+(?=[\"'“‘(]*[A-Z])"
+)
 # Shares of the sentences by set, in percent.
 SHARES = {"test": 5, "valid": 5, "train": 90}
 
@@ -61,13 +69,43 @@ def plain_sentences(contexts: Iterable[str]) -> Iterator[str]:
                 yield sentence
 
 
+def prose_sentences(text: str) -> tuple[list[str], Counter[str]]:
+    """The sentences of 4 to 20 words of running text, as they are read aloud, each once.
+
+    The lines of a paragraph belong together; an empty line is between paragraphs. Numbers and
+    abbreviations are put into words.
+
+    Returns:
+        Sentences, and how many were left out by cause: ``too_short``, ``too_long``, ``again`` and
+        those of `verbalize`.
+    """
+    sentences: dict[str, str] = {}  # by their words
+    dropped: Counter[str] = Counter()
+    for paragraph in re.split(r"\n\s*\n", text):
+        for written in SENTENCE_END.split(" ".join(paragraph.split())):
+            try:
+                sentence = verbalize(written)
+            except Refused as error:
+                dropped[error.cause] += 1
+                continue
+            words = normalize_text(sentence)
+            if len(words.split()) < MIN_WORDS:
+                dropped["too_short"] += 1
+            elif len(words.split()) > MAX_WORDS:
+                dropped["too_long"] += 1
+            elif words in sentences:
+                dropped["again"] += 1
+            else:
+                sentences[words] = sentence
+    return list(sentences.values()), dropped
+
+
 def set_of(sentence: str) -> str:
     """The set that a sentence belongs to, by a hash of its words: ``train``, ``valid``, ``test``.
 
     It does not depend on the other sentences, so a text can grow without moving any.
     """
-    digest = hashlib.sha256(normalize_text(sentence).encode()).digest()
-    place = int.from_bytes(digest[:8], "big") % sum(SHARES.values())
+    place = hash_number(normalize_text(sentence)) % sum(SHARES.values())
     for name, share in SHARES.items():
         if place < share:
             return name
@@ -80,8 +118,4 @@ def split_sentences(sentences: Iterable[str]) -> dict[str, list[str]]:
     sets: dict[str, list[str]] = {name: [] for name in SHARES}
     for sentence in sentences:
         sets[set_of(sentence)].append(sentence)
-    return {name: sorted(found, key=_hash) for name, found in sets.items()}
-
-
-def _hash(sentence: str) -> str:
-    return hashlib.sha256(sentence.encode()).hexdigest()
+    return {name: by_hash(found) for name, found in sets.items()}

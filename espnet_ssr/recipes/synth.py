@@ -56,11 +56,13 @@ def read_texts(path: Path) -> list[str]:
         raise ValueError(f"{path}: not UTF-8 ({error.reason}, byte {error.start})") from None
 
 
-def make_plan(texts: Sequence[str], voices: Sequence[Voice], num: int | None = None) -> Plan:
+def make_plan(
+    texts: Sequence[str], voices: Sequence[Voice], num: int | None = None, prefix: str = ""
+) -> Plan:
     """Deal texts out to voices: text 1 to the first, text 2 to the second and so on, over again.
 
     Takes the first ``num`` texts (None: all) that their voice can read. An utterance is named after
-    its voice and the number of its text, from 1.
+    its voice, ``prefix`` and the number of its text, from 1.
 
     Raises:
         ValueError: fewer than ``num`` texts (None: not one) can be used.
@@ -70,7 +72,7 @@ def make_plan(texts: Sequence[str], voices: Sequence[Voice], num: int | None = N
         if len(plan.utterances) == num:
             break
         index = number % len(voices)
-        utt_id = f"{voices[index].name}-{number + 1:06d}"
+        utt_id = f"{voices[index].name}-{prefix}{number + 1:06d}"
         try:
             reading = voices[index].read(text)
         except Refused as error:
@@ -189,12 +191,14 @@ def make_synth_set(
     output_dir: Path,
     num: int | None = None,
     seed: int = 0,
+    prefix: str = "",
 ) -> str:
     """Make the Kaldi data directory ``output_dir`` of the first ``num`` usable texts.
 
     Args:
         texts: one for each utterance, dealt out to the voices as by `make_plan`.
         specs: see `load_voices`.
+        prefix: of the utterances' numbers, so that those of several sets differ.
 
     Returns:
         Counts and durations, for people.
@@ -203,7 +207,7 @@ def make_synth_set(
         ValueError: as `load_voices` and `make_plan`.
     """
     voices = load_voices(specs)
-    plan = make_plan(texts, voices, num)
+    plan = make_plan(texts, voices, num, prefix)
     speak_part(plan, specs, output_dir, seed)
     seconds = complete_set(plan, voices, output_dir)
     return f"{len(voices)} voices, {seconds:.1f} s, {plan.describe()}"

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.sentences import plain_sentences, read_hellaswag, set_of, split_sentences
+from espnet_ssr.recipes.sentences import (
+    plain_sentences,
+    prose_sentences,
+    read_hellaswag,
+    set_of,
+    split_sentences,
+)
 from espnet_ssr.text import normalize_text
 
 LOCAL = Path(__file__).resolve().parents[2] / "egs2" / "libri_synth" / "ssr1" / "local"
@@ -44,6 +50,22 @@ def test_damaged_file_is_named(tmp_path):
     path.write_bytes(bz2.compress(item("A context").encode())[:-8])
     with pytest.raises(CorpusError, match=f"{path}: "):
         read_hellaswag(path)
+
+
+def test_prose_is_cut_into_sentences_as_they_are_read():
+    text = """Mr. J. Smith came in 1984
+with 12 dogs. "Where is he?" asked
+everybody in the room. "Nobody knows where," said Ann.
+
+Nobody knows where said Ann. No. See x^2 + 3 = 4 for more.
+"""
+    sentences, dropped = prose_sentences(text)
+    assert [normalize_text(sentence) for sentence in sentences] == [
+        "mister j smith came in nineteen eighty four with twelve dogs",
+        "where is he asked everybody in the room",
+        "nobody knows where said ann",
+    ]
+    assert dropped == {"too_short": 1, "again": 1, "formula": 1}
 
 
 def test_whole_plain_sentences_are_taken_once():

@@ -78,6 +78,12 @@ def test_texts_are_dealt_out_in_turn():
     assert list(plan.refused) == ["ann-000003"]
 
 
+def test_prefix_tells_sets_apart(tmp_path):
+    make_synth_set(["A cat.", "Go."], ["ann"], tmp_path, num=1, prefix="train-")
+    assert list(read_keyed(tmp_path / "text")) == ["ann-train-000001"]
+    assert read_ctm(tmp_path / "word.ctm").keys() == {"ann-train-000001"}
+
+
 @given(st.integers(1, 5), st.lists(st.sampled_from(["a cat", "7"]), min_size=1, max_size=30))
 def test_plan_accounts_for_every_text_in_order(num_voices, texts):
     voices = [StandInVoice(name) for name in "edcba"[:num_voices]]
