@@ -19,7 +19,7 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["espnet_ssr", "espnet_ssr.*"]),
     package_data={"espnet_ssr": ["**/*.yaml"]},
-    python_requires=">=3.11",
+    python_requires=">=3.11,<3.14",  # ESPnet 202511 runs on 3.11, 202611 on 3.12 and 3.13
     install_requires=[
         "huggingface_hub>=0.30",
         "jiwer>=3.0",

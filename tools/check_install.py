@@ -65,6 +65,8 @@ MODULES = (
     Module("tensorboard", "tensorboard", required=False),
     Module("piper", "piper-tts", required=False, target="voices"),
     Module("gradio", "gradio", required=False, target="demo"),
+    Module("lhotse", "lhotse", required=False, target="import"),
+    Module("datasets", "datasets", required=False, target="import"),
 )
 PROGRAMS = ("bash", "make", "git")
 

@@ -17,10 +17,17 @@ from torch_guard import gpu_parts, pip_plan, refusal
 TOOLS = Path(__file__).resolve().parent.parent
 INSTALLERS = TOOLS / "installers"
 TORCH_CONSTRAINT = TOOLS / ".stamps" / "torch-constraint.txt"
+# For each Python the newest ESPnet that runs on it.
+ESPNET_OF_PYTHON = {(3, 11): "202511", (3, 12): "202611", (3, 13): "202611"}
 REQUIREMENTS = ("requirements.txt", "requirements-test.txt", "requirements-models.txt")
 # torchaudio 2.11 is built against torch's stable interface as of 2.11.
 OLDEST_TORCH = (2, 11)
-TORCH_PROBE = "import json, torch; print(json.dumps([torch.__version__, torch.version.cuda]))"
+# As pip knows it: a torch that calls itself 2.13.0+cu130 may be installed as 2.13.0.
+TORCH_PROBE = """
+import json, torch
+from importlib.metadata import version
+print(json.dumps([version("torch"), torch.version.cuda]))
+"""
 QUIET_PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
 
 
@@ -34,7 +41,7 @@ class Settings:
     torch: str
     torchaudio: str
     espnet: str
-    mode: str  # "cpu" or "gpu"
+    mode: str  # "cpu", "gpu" or "any"
     needs_cuda: bool  # CUDA=gpu was asked for; with auto, a torch without CUDA will do
     torch_index: str
     constraints: str
@@ -172,6 +179,16 @@ class Installer:
     def install_models(self) -> None:
         command = ["bash", str(INSTALLERS / "install_models.sh"), self.settings.target]
         self.runner.call(command, env=QUIET_PIP)
+
+
+def python_version(python: str) -> tuple[int, int] | None:
+    """Major and minor version of an interpreter; None where it does not run."""
+    command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True)
+    except OSError:
+        return None
+    return tuple(map(int, answer.stdout.split())) if answer.returncode == 0 else None
 
 
 def has_setup_py() -> bool:

@@ -17,12 +17,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import model_store
-from env_actions import REQUIREMENTS, TOOLS, Installer, Settings, has_setup_py
+from env_actions import (
+    ESPNET_OF_PYTHON,
+    REQUIREMENTS,
+    TOOLS,
+    Installer,
+    Settings,
+    has_setup_py,
+    python_version,
+)
 from step_runner import Step, StepRunner
 
 ACTIVATE = TOOLS / "activate_python.sh"
 MODELS = TOOLS / "models"
-OLDEST_PYTHON = (3, 11)
 NETWORK_ADVICE = "see the lines above; most often a package registry could not be reached."
 
 
@@ -133,15 +140,31 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--use-venv", required=True, choices=("0", "1"))
     parser.add_argument("--torch", required=True)
     parser.add_argument("--torchaudio", required=True)
-    parser.add_argument("--espnet", required=True)
-    parser.add_argument("--cuda", required=True, choices=("auto", "cpu", "gpu"))
+    parser.add_argument("--espnet", default="", help="empty: the one for this Python")
+    parser.add_argument("--cuda", required=True, choices=("auto", "cpu", "gpu", "any"))
     parser.add_argument("--torch-index", default="")
     parser.add_argument("--constraints", default="", help="empty: pip chooses the versions")
     parser.add_argument("--force", default="", help="not empty: redo all steps")
     return parser.parse_args(argv)
 
 
-def settings_from(args: argparse.Namespace) -> Settings:
+def version_of_target(args: argparse.Namespace) -> tuple[int, int]:
+    """The Python that will be installed into: a virtual environment that is there stays."""
+    own = sys.version_info[:2]
+    if args.use_venv == "0":
+        return own
+    there = python_version(str(TOOLS / args.venv / "bin" / "python")) or own
+    if there != own:
+        print(f"{TOOLS / args.venv} has Python {dotted(there)} and stays; for {dotted(own)}:")
+        print("make clean first, or pass VENV=<another folder>.")
+    return there
+
+
+def dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+def settings_from(args: argparse.Namespace, version: tuple[int, int]) -> Settings:
     mode = args.cuda if args.cuda != "auto" else "gpu" if has_gpu() else "cpu"
     return Settings(
         python=sys.executable,
@@ -149,7 +172,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
         use_venv=args.use_venv == "1",
         torch=args.torch,
         torchaudio=args.torchaudio,
-        espnet=args.espnet,
+        espnet=args.espnet or ESPNET_OF_PYTHON[version],
         mode=mode,
         needs_cuda=args.cuda == "gpu",
         torch_index=args.torch_index,
@@ -157,9 +180,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
     )
 
 
-def install(args: argparse.Namespace) -> bool:
+def install(settings: Settings, args: argparse.Namespace) -> bool:
     """Run the steps; whether the set-up is complete."""
-    settings = settings_from(args)
     runner = StepRunner(TOOLS / ".stamps", TOOLS / "install.log")
     installer = Installer(settings, runner)
     steps = env_steps(settings, installer)
@@ -183,15 +205,16 @@ def install(args: argparse.Namespace) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    if sys.version_info < OLDEST_PYTHON:
-        oldest = ".".join(map(str, OLDEST_PYTHON))
-        print(f"{sys.executable} is Python {sys.version.split()[0]}; at least {oldest} is needed:")
+    version = version_of_target(args)
+    if version not in ESPNET_OF_PYTHON:
+        fitting = ", ".join(map(dotted, ESPNET_OF_PYTHON))
+        print(f"This is Python {dotted(version)}; ESPnet needs one of {fitting}:")
         print("pass PYTHON=<another interpreter>.")
         return 1
     # Killed politely, stop the running command first, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return 0 if install(args) else 1
+        return 0 if install(settings_from(args, version), args) else 1
     except KeyboardInterrupt:
         print("Interrupted: run the same command again to go on from here.")
         return 130
