@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sounds import write_tone
+from sounds import write_noise, write_tone
 
 SPEECHOCEAN762_SPEAKERS = {"train": ["0001", "0005", "0026"], "test": ["0003", "9997"]}
 TIMIT_SPEAKERS = ("TRAIN/DR1/FCJF0", "TEST/DR1/FAKS0", "TEST/DR1/MDAB0", "TEST/DR4/FSSB0")
@@ -69,3 +69,24 @@ def write_wav_txt(folder: Path, num_utterances: int = 10) -> Path:
         letter = chr(ord("a") + number)
         stem.with_suffix(".txt").write_text(f"{number} {letter}n {letter}t, {letter}s.\n")
     return folder
+
+
+def write_librispeech(corpus_dir: Path, part: str, speakers: range) -> None:
+    """A part of LibriSpeech, two utterances a speaker."""
+    for speaker in speakers:
+        folder = corpus_dir / "LibriSpeech" / part / f"{speaker}" / "7"
+        lines = []
+        for number in range(2):
+            write_noise(folder / f"{speaker}-7-{number:04d}.flac", 0.5 + number)
+            lines.append(f"{speaker}-7-{number:04d} NUMBER {'ONE' if number else 'TWO'} OF ALL\n")
+        (folder / f"{speaker}-7.trans.txt").write_text("".join(lines))
+
+
+def write_mls(part_dir: Path, speaker: int) -> None:
+    """A part of MLS with three utterances of a speaker."""
+    lines = []
+    for number, word in enumerate(("two", "three", "four")):
+        utt_id = f"{speaker}_77_{number:06d}"
+        write_noise(part_dir / "audio" / f"{speaker}" / "77" / f"{utt_id}.flac", 1.0)
+        lines.append(f"{utt_id}\tthe number is {word}\n")
+    (part_dir / "transcripts.txt").write_text("".join(lines))

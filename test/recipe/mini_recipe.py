@@ -203,6 +203,24 @@ class Recipe:
             time.sleep(0.05)
 
 
+def copy_recipe(corpus: str, folder: Path, **paths: Path) -> Recipe:
+    """A copy of ``egs2/<corpus>/ssr1`` as in the repository, with these lines in ``db.sh``."""
+    source = REPO / "egs2" / corpus / "ssr1"
+    made = {"data", "dump", "exp", "downloads"}
+    for path in sorted(source.rglob("*")):
+        target = folder / path.relative_to(source)
+        if path.relative_to(source).parts[0] in made:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            target.symlink_to(path.resolve())
+        elif path.is_file():
+            shutil.copy(path, target)
+    with open(folder / "db.sh", "a") as file:
+        file.writelines(f"{name}={path}\n" for name, path in paths.items())
+    return Recipe(folder)
+
+
 def choose_prompts(
     data_dir: Path, number: int, min_seconds: float, max_seconds: float, min_words: int = 1
 ) -> dict[str, Utterance]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from mini_corpora import write_commonvoice
-from mini_recipe import REPO, Output, Recipe, Run
+from mini_corpora import write_commonvoice, write_librispeech, write_mls
+from mini_recipe import Output, Recipe, Run, copy_recipe
 
 from espnet_ssr.data.validate import check_data_dir
 from espnet_ssr.datadir import read_keyed
@@ -21,44 +17,9 @@ pytestmark = pytest.mark.slow
 PARTS = ("train-clean-100", "train-clean-360", "dev-clean", "dev-other", "test-clean", "test-other")
 
 
-def copy_recipe(corpus: str, folder: Path, **paths: Path) -> Recipe:
-    """A copy of ``egs2/<corpus>/ssr1`` as in the repository, with these lines in ``db.sh``."""
-    source = REPO / "egs2" / corpus / "ssr1"
-    made = {"data", "dump", "exp", "downloads"}
-    for path in sorted(source.rglob("*")):
-        target = folder / path.relative_to(source)
-        if path.relative_to(source).parts[0] in made:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink():
-            target.symlink_to(path.resolve())
-        elif path.is_file():
-            shutil.copy(path, target)
-    with open(folder / "db.sh", "a") as file:
-        file.writelines(f"{name}={path}\n" for name, path in paths.items())
-    return Recipe(folder)
-
-
 def run_script(recipe: Recipe, *command: str) -> Output:
     log = recipe.folder.with_name("script.log")
     return Run([*command], log, recipe.folder).wait()
-
-
-def write_noise(path: Path, seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(len(str(path))).normal(0, 0.1, round(16000 * seconds))
-    soundfile.write(path, noise, 16000)
-
-
-def write_librispeech(corpus_dir: Path, part: str, speakers: range) -> None:
-    """A part of LibriSpeech, two utterances a speaker."""
-    for speaker in speakers:
-        folder = corpus_dir / "LibriSpeech" / part / f"{speaker}" / "7"
-        lines = []
-        for number in range(2):
-            write_noise(folder / f"{speaker}-7-{number:04d}.flac", 0.5 + number)
-            lines.append(f"{speaker}-7-{number:04d} NUMBER {'ONE' if number else 'TWO'} OF ALL\n")
-        (folder / f"{speaker}-7.trans.txt").write_text("".join(lines))
 
 
 @pytest.fixture
@@ -122,15 +83,6 @@ def test_a_piece_of_librispeech_is_split_by_speakers(tmp_path):
     assert len(set.union(*speakers.values())) == 20
     again = run_script(recipe, *command, "--nj", "2", "--stop_stage", "3").must_succeed()
     assert again.count("nothing to do") == 4
-
-
-def write_mls(part_dir: Path, speaker: int) -> None:
-    lines = []
-    for number, word in enumerate(("two", "three", "four")):
-        utt_id = f"{speaker}_77_{number:06d}"
-        write_noise(part_dir / "audio" / f"{speaker}" / "77" / f"{utt_id}.flac", 1.0)
-        lines.append(f"{utt_id}\tthe number is {word}\n")
-    (part_dir / "transcripts.txt").write_text("".join(lines))
 
 
 def test_mls(tmp_path):

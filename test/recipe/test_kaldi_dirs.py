@@ -9,8 +9,8 @@ import mini_corpora
 import pytest
 import soundfile
 from kaldi_rules import find_violations
+from mini_recipe import copy_recipe
 from sounds import write_tone
-from test_corpora import copy_recipe, write_librispeech, write_mls
 
 from espnet_ssr.datadir import Utterance, read_keyed, write_data_dir
 from espnet_ssr.recipes.commonvoice import prepare_commonvoice
@@ -27,12 +27,12 @@ from espnet_ssr.recipes.timit import prepare_timit
 def prepare_all(corpus: str, folder: Path, data_dir: Path) -> None:
     """Prepare a miniature of a corpus."""
     if corpus == "librispeech":
-        write_librispeech(folder, "dev-clean", range(8, 12))
+        mini_corpora.write_librispeech(folder, "dev-clean", range(8, 12))
         prepare_librispeech(folder, "dev-clean", data_dir / "dev")
     elif corpus == "mls":
         # "10" and "100" would be out of order with "_" behind them.
         for speaker in (10, 100):
-            write_mls(folder / "mls_english" / f"part{speaker}", speaker)
+            mini_corpora.write_mls(folder / "mls_english" / f"part{speaker}", speaker)
             prepare_mls(folder, f"part{speaker}", data_dir / f"{speaker}")
     elif corpus == "commonvoice":
         mini_corpora.write_commonvoice(folder)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from kaldi_rules import find_violations
 from mini_corpora import write_ljspeech, write_speechocean762, write_wav_txt
-from mini_recipe import REPO, TEMPLATE, Recipe
+from mini_recipe import REPO, TEMPLATE, Recipe, copy_recipe
 from sounds import write_tone
-from test_corpora import copy_recipe
 
 from espnet_ssr.align.alignment import Alignment, read_ctm
 from espnet_ssr.datadir import read_keyed
