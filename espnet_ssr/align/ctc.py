@@ -16,10 +16,17 @@ from espnet_ssr.align.abs import AbsAligner, AlignError, AlignUtterance, Levels
 from espnet_ssr.align.labels import AbsLabels, label_alignments
 from espnet_ssr.align.project import spoken_words
 from espnet_ssr.align.viterbi import CTCPath, viterbi_align
+from espnet_ssr.windows import Windows, encode_in_batches
 
 # Seconds, found on the Asterisk prompts against the Montreal Forced Aligner.
 LEAD = 0.05  # a word's first label fires so long after its onset
 MIN_PAUSE = 0.15  # shorter gaps between words are no pauses
+
+# Attention is quadratic, and networks are trained on utterances: longer recordings are heard in
+# windows, some at a time.
+WINDOW_SECONDS = 30.0
+CONTEXT_SECONDS = 2.0
+WINDOWS_A_BATCH = 4
 
 Posteriors = Callable[[Sequence[np.ndarray]], tuple[torch.Tensor, torch.Tensor]]
 """Signals to log-probabilities ``(B, T, V)`` and lengths ``(B,)`` in frames."""
@@ -77,6 +84,35 @@ class CTCAligner(AbsAligner):
             return label_alignments(utterance.utt_id, text, offsets, spans)
         except AlignError as error:
             return error
+
+
+def posterior_windows(frame_rate: float, hop: int = 1, overhang: int = 0) -> Windows:
+    """How a network's signals are cut; see ``Windows``."""
+    length, context = (round(s * frame_rate) for s in (WINDOW_SECONDS, CONTEXT_SECONDS))
+    return Windows(length, context, hop, overhang)
+
+
+def windowed_posteriors(
+    network: Callable[[Sequence[np.ndarray]], list[torch.Tensor]],
+    windows: Windows,
+    signals: Sequence[np.ndarray],
+    num_frames: Sequence[int],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What ``Posteriors`` gives, of a network that gives log-probabilities ``(T, V)`` of each
+    signal; signals that are longer than a window are heard in windows.
+
+    Args:
+        num_frames: ``T`` of each signal.
+    """
+    if max(num_frames) > windows.length:
+        batch_size = WINDOWS_A_BATCH * windows.length * windows.hop
+        log_probs = windows.encode(
+            lambda parts: encode_in_batches(network, parts, batch_size), signals, num_frames
+        )
+    else:
+        log_probs = network(signals)
+    padded = torch.nn.utils.rnn.pad_sequence(log_probs, batch_first=True)
+    return padded, torch.tensor(num_frames, device=padded.device)
 
 
 def greedy_labels(log_probs: torch.Tensor, blank: int = 0) -> list[int]:

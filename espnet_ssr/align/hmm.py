@@ -17,6 +17,8 @@ from espnet_ssr.align.alignment import Alignment, Span
 from espnet_ssr.align.pronounce import plain_word, pronounce
 
 FRAME_SECONDS = 0.01
+# PocketSphinx keeps about 95 bytes for each frame and word: 3 GiB, or six minutes of speech.
+MOST_CELLS = 2**25
 
 
 class HMMAligner(AbsAligner):
@@ -45,12 +47,19 @@ class HMMAligner(AbsAligner):
             raise AlignError("empty_text", "the transcript has no words")
         if len(speech) == 0:
             raise AlignError("empty_audio", "the audio has no samples")
+        duration = len(speech) / self.sample_rate
+        if duration / FRAME_SECONDS * len(labels) > MOST_CELLS:
+            raise AlignError(
+                "too_long",
+                f"{duration:.0f} s with {len(labels)} words: memory grows with their product; cut "
+                "the recording into utterances (data/<set>/segments), or align it with a CTC "
+                "aligner (--aligner char_ctc), which takes hours",
+            )
         words = [plain_word(label) for label in labels]
         for word in dict.fromkeys(words):
             self._add_to_dictionary(word)
         samples = (np.clip(speech, -1.0, 1.0) * 32767).astype("<i2").tobytes()
         entries = self._search(words, samples)
-        duration = len(speech) / self.sample_rate
         if entries is None:
             raise AlignError(
                 "no_path",

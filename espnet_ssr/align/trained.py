@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from espnet_ssr.align.abs import AbsAligner
-from espnet_ssr.align.ctc import CTCAligner
+from espnet_ssr.align.ctc import CTCAligner, posterior_windows, windowed_posteriors
 from espnet_ssr.align.ctc_network import CTCNetwork
 from espnet_ssr.align.labels import AbsLabels, load_labels
 from espnet_ssr.align.unity2 import UnitY2Aligner, UnitY2Network
@@ -35,7 +35,7 @@ def load_trained_aligner(model: str, device: str = "cpu") -> AbsAligner:
     network.to(device)
     if config["aligner"] == "unity2":
         return UnitY2Aligner(network, labels, config["frame_rate"], config["frame_offset"])
-    posteriors = NetworkPosteriors(network)
+    posteriors = NetworkPosteriors(network, config["frame_rate"])
     return CTCAligner(posteriors, labels, config["frame_rate"], config["frame_offset"])
 
 
@@ -80,15 +80,25 @@ def _load_weights(network: torch.nn.Module, state: dict[str, torch.Tensor], mode
 
 
 class NetworkPosteriors:
-    """A ``CTCNetwork`` as what ``CTCAligner`` asks for."""
+    """A ``CTCNetwork`` as what ``CTCAligner`` asks for.
 
-    def __init__(self, network: CTCNetwork):
+    Args:
+        frame_rate: of the features, Hz.
+    """
+
+    def __init__(self, network: CTCNetwork, frame_rate: float):
         self._network = network
+        self._windows = posterior_windows(frame_rate)
 
     @torch.inference_mode()
     def __call__(self, signals: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        lengths = [len(x) for x in signals]
+        return windowed_posteriors(self._score, self._windows, signals, lengths)
+
+    def _score(self, signals: Sequence[np.ndarray]) -> list[torch.Tensor]:
         device = self._network.prior.device
         feats = [torch.from_numpy(np.array(x, dtype=np.float32)).to(device) for x in signals]
         lengths = torch.tensor([len(x) for x in feats], device=device)
         padded = torch.nn.utils.rnn.pad_sequence(feats, batch_first=True)
-        return self._network.scores(padded, lengths), lengths
+        scores = self._network.scores(padded, lengths)
+        return [row[: len(x)] for row, x in zip(scores, feats, strict=True)]

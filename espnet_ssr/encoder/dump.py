@@ -8,6 +8,7 @@ from pathlib import Path
 
 import kaldiio
 import numpy as np
+import soundfile
 import torch
 
 from espnet_ssr.batching import length_buckets
@@ -30,24 +31,26 @@ def dump_utterances(
     """Write a shard: ``feats.ark``, ``feats.scp``, ``utt2num_frames`` and ``cost``, the seconds
     of audio and of work."""
     started = time.perf_counter()
-    audio = {u: read_audio(wav_scp[u], encoder.sample_rate) for u in utt_ids}
-    lengths = {u: len(samples) for u, samples in audio.items()}
-    feats: dict[str, np.ndarray] = {}
+    # Of the audio and features of a shard only a batch is in memory: a recording may last an hour.
+    lengths = {u: soundfile.info(wav_scp[u]).frames for u in utt_ids}
+    scp, num_frames = folder / "feats.scp", {}
     for batch in length_buckets(lengths, int(batch_seconds * encoder.sample_rate)):
-        feats.update(encode_batch(encoder, {u: audio[u] for u in batch}, device))
+        audio = {u: read_audio(wav_scp[u], encoder.sample_rate) for u in batch}
+        feats = encode_batch(encoder, audio, device)
+        kaldiio.save_ark(
+            str(folder / "feats.ark"),
+            feats,
+            scp=str(scp),
+            append=True,
+            compression_method=compression_method,
+        )
+        num_frames |= {u: len(f) for u, f in feats.items()}
         progress.update(len(batch))
-    in_order = {u: feats[u] for u in utt_ids}
-    scp = folder / "feats.scp"
-    kaldiio.save_ark(
-        str(folder / "feats.ark"),
-        in_order,
-        scp=str(scp),
-        compression_method=compression_method,
-    )
     # The scp names the archive where it will be once the shard is complete.
-    lines = scp.read_text().replace(str(folder), str(final_folder.absolute()))
-    write_lines(scp, lines.splitlines())
-    write_lines(folder / "utt2num_frames", (f"{u} {len(f)}" for u, f in in_order.items()))
+    text = scp.read_text().replace(str(folder), str(final_folder.absolute()))
+    lines = {line.split(maxsplit=1)[0]: line for line in text.splitlines()}
+    write_lines(scp, [lines[u] for u in utt_ids])
+    write_lines(folder / "utt2num_frames", (f"{u} {num_frames[u]}" for u in utt_ids))
     seconds = sum(lengths.values()) / encoder.sample_rate
     write_lines(folder / "cost", [f"{seconds:.3f} {time.perf_counter() - started:.6f}"])
 

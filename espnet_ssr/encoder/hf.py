@@ -24,8 +24,7 @@ BATCH_FRAMES = {"cpu": 1500, "cuda": 24000}
 class HFEncoder(AbsEncoder):
     """A self-supervised encoder of Hugging Face, frozen.
 
-    An utterance of ``N`` samples has ``(N - 400) // 320 + 1`` frames of 25 ms, 20 ms apart. What is
-    left over, less than 20 ms, is not read; Hugging Face's group norm takes its mean over it, too.
+    An utterance of ``N`` samples has ``(N - 400) // 320 + 1`` frames of 25 ms, 20 ms apart.
 
     Args:
         model: a local folder, a folder's name below ``$SSR_MODELS``, or a hub id.

@@ -1,4 +1,7 @@
-"""Pretrained CTC models of Hugging Face (wav2vec 2.0, HuBERT, MMS, ...) as aligners."""
+"""Pretrained CTC models of Hugging Face (wav2vec 2.0, HuBERT, MMS, ...) as aligners.
+
+Windows of long recordings are normalised one by one, as the training's utterances were.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
-from espnet_ssr.align.ctc import CTCAligner
+from espnet_ssr.align.ctc import CTCAligner, posterior_windows, windowed_posteriors
 from espnet_ssr.align.labels import BLANK, DELIMITER, CharLabels
 from espnet_ssr.pretrained import resolve_model
 
@@ -83,17 +86,23 @@ class HFPosteriors:
         rate = extractor.sampling_rate
         self._shortest = receptive_field
         self.frame_rate = rate / stride
+        self._windows = posterior_windows(self.frame_rate, stride, receptive_field - stride)
         # A frame is the middle of what its convolutions see.
         self.frame_offset = (receptive_field - stride) / 2 / rate
 
     @torch.inference_mode()
     def __call__(self, signals: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        num_frames = [self._num_frames(len(x)) for x in signals]
+        return windowed_posteriors(self._encode_all, self._windows, signals, num_frames)
+
+    def _num_frames(self, num_samples: int) -> int:
+        return (max(num_samples, self._shortest) - self._windows.overhang) // self._windows.hop
+
+    def _encode_all(self, signals: Sequence[np.ndarray]) -> list[torch.Tensor]:
         # Group norm looks at the whole of its input: there a batch would change with its padding.
         is_alone = self._network.config.feat_extract_norm == "group"
         batches = [[x] for x in signals] if is_alone else [signals]
-        log_probs = [row for batch in batches for row in self._encode(batch)]
-        lengths = torch.tensor([len(x) for x in log_probs])
-        return torch.nn.utils.rnn.pad_sequence(log_probs, batch_first=True), lengths
+        return [row for batch in batches for row in self._encode(batch)]
 
     def _encode(self, signals: Sequence[np.ndarray]) -> list[torch.Tensor]:
         padded = [np.pad(x, (0, max(0, self._shortest - len(x)))) for x in signals]
@@ -106,8 +115,5 @@ class HFPosteriors:
             return_tensors="pt",
         ).to(device)
         logits = self._network(**inputs).logits[..., self._columns]
-        sizes = self._network._get_feat_extract_output_lengths(
-            torch.tensor([len(x) for x in padded])
-        )
         log_probs = logits.log_softmax(dim=-1)
-        return [x[:n] for x, n in zip(log_probs, sizes.tolist(), strict=True)]
+        return [x[: self._num_frames(len(y))] for x, y in zip(log_probs, padded, strict=True)]

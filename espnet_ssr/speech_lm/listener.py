@@ -19,7 +19,6 @@ from espnet_ssr.speech_lm.audio import Speech, find_windows, load_speech
 from espnet_ssr.speech_lm.segments import Segmenter, Segments, join_segments
 
 BATCH_SECONDS = 60.0  # of padded audio
-MAX_SECONDS_WITH_TEXT = 120.0  # as formatted audio has; the attention of aligners is quadratic
 
 
 class Heard(NamedTuple):
@@ -42,7 +41,8 @@ class Listener:
     """Hears utterances of any length.
 
     Without a transcript an utterance is heard in windows of at most 30 s that know nothing of each
-    other, so that memory grows with samples and vectors alone. With one it is heard whole.
+    other, so that memory grows with samples and vectors alone. With one it is aligned whole, if
+    the aligner can; encoders and aligners cut what is long into windows themselves.
 
     Args:
         model: has the connector.
@@ -119,15 +119,9 @@ class Listener:
     def _windows(self, utterance: int, speech: Speech) -> list[_Window]:
         name, rate = f"speech[{utterance}]", self._encoder.sample_rate
         samples = load_speech(speech, name, rate)
-        seconds = len(samples) / rate
         if speech.text is not None:
             if not spoken_words(speech.text):
                 raise ValueError(f"{name}: the transcript {speech.text!r} has no words")
-            if seconds > MAX_SECONDS_WITH_TEXT:
-                raise ValueError(
-                    f"{name}: {seconds:.0f} s with a transcript, but at most "
-                    f"{MAX_SECONDS_WITH_TEXT:.0f} s are aligned at a time: cut it, or give no text"
-                )
             return [_Window(name, utterance, 0.0, samples, speech.text)]
         return [
             _Window(f"{name} from {b / rate:.2f} s", utterance, b / rate, samples[b:e], None)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
-from espnet2.tasks.abs_task import AbsTask
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions
 from espnet2.train.dataset import ESPnetDataset
+from espnet2.utils.types import int_or_none
 from torch.utils.data import DataLoader
 
+from espnet_ssr.data.batch_plan import plan_batches
 from espnet_ssr.data.collate import collate
+from espnet_ssr.data.dataset import TableDataset
+from espnet_ssr.data.shapes import read_matching_shapes
 from espnet_ssr.datadir import read_keyed
+from espnet_ssr.train.batches import BatchIterFactory
 from espnet_ssr.train.checkpoint import check_init_param, load_trained_weights
+from espnet_ssr.train.midepoch import MIDEPOCH_FILE
 from espnet_ssr.train.trainer import SSRTrainer
 
 # Options that may differ when a run is resumed, because the weights do not depend on them or
@@ -37,7 +45,6 @@ RESUMABLE_OPTIONS = {
     "use_matplotlib",
     "num_att_plot",
     "required",
-    "version",
     "print_config",
     "dry_run",
     "ngpu",
@@ -45,7 +52,23 @@ RESUMABLE_OPTIONS = {
     "multiprocessing_distributed",
     "max_cache_size",
     "max_cache_fd",
+    "max_skipped",
 }
+
+# ESPnet's options of batches that this toolkit has at their defaults only.
+UNSUPPORTED_OPTIONS = (
+    "iterator_type",
+    "valid_iterator_type",
+    "multiple_iterator",
+    "multi_task_dataset",
+    "sort_in_batch",
+    "sort_batch",
+    "shuffle_within_batch",
+    "drop_last_iter",
+    "max_cache_size",
+    "valid_max_cache_size",
+    "allow_multi_rates",
+)
 
 
 class SSRTask(AbsTask):
@@ -57,6 +80,24 @@ class SSRTask(AbsTask):
     def get_parser(cls):
         parser = super().get_parser()
         parser.set_defaults(best_model_criterion=[("valid", "loss", "min")])
+        group = parser.add_argument_group("Large corpora")
+        group.add_argument(
+            "--batch_tokens",
+            type=int_or_none,
+            help="Most tokens of a batch, padding included, beside batch_bins; unset: any number",
+        )
+        group.add_argument(
+            "--checkpoint_interval",
+            type=int,
+            default=1000,
+            help="Steps after which the state is kept in the middle of an epoch; 0: never",
+        )
+        group.add_argument(
+            "--max_skipped",
+            type=float,
+            default=0.01,
+            help="What part of an epoch's utterances may be damaged; more of them end the training",
+        )
         return parser
 
     @classmethod
@@ -65,13 +106,15 @@ class SSRTask(AbsTask):
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
+        cls.refuse_unsupported(args)
         # ESPnet's averaging adds up in the weights that it keeps for the next average.
         for option in ("best_model_criterion", "keep_nbest_models"):
             value = getattr(args, option)
             if isinstance(value, (list, tuple)) and len(value) > 1:
                 raise ValueError(f"{option}: give one, not {len(value)}: only the first is right")
         output_dir = Path(args.output_dir)
-        if args.resume and (output_dir / "checkpoint.pth").exists():
+        checkpoints = (output_dir / "checkpoint.pth", output_dir / MIDEPOCH_FILE)
+        if args.resume and any(file.exists() for file in checkpoints):
             refuse_changed_config(output_dir / "config.yaml", vars(args))
         if args.use_deepspeed:
             # Here, as it warns where DeepSpeed is not installed. ESPnet itself knows its own only.
@@ -79,6 +122,71 @@ class SSRTask(AbsTask):
 
             cls.trainer, args.use_deepspeed = SSRDeepSpeedTrainer, False
         super().main_worker(args)
+
+    @classmethod
+    def refuse_unsupported(cls, args: argparse.Namespace) -> None:
+        """Name the options of ESPnet that would have no effect here.
+
+        Raises:
+            ValueError: one of them is set.
+        """
+        parser = cls.get_parser()
+        for option in UNSUPPORTED_OPTIONS:
+            value, default = getattr(args, option), parser.get_default(option)
+            if value != default:
+                raise ValueError(
+                    f"{option}: {value} is not supported: leave it out (see doc/scale.md)"
+                )
+
+    @classmethod
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> BatchIterFactory:
+        """ESPnet's, with tables that are read where they are and batches planned as arrays."""
+        rank, world_size = 0, 1
+        if iter_options.distributed:
+            rank, world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        shapes = read_matching_shapes(iter_options.shape_files)
+        plan = plan_batches(
+            shapes,
+            iter_options.batch_type,
+            batch_size=iter_options.batch_size,
+            batch_bins=iter_options.batch_bins,
+            batch_tokens=args.batch_tokens,
+            min_size=world_size if iter_options.distributed else args.min_batch_size,
+        )
+        if iter_options.num_batches is not None:
+            plan = plan.first(iter_options.num_batches)
+        sizes = np.diff(plan.edges)
+        logging.info(
+            f"[{mode}] {len(shapes[0])} utterances in {len(plan)} batches of {sizes.min()} to "
+            f"{sizes.max()}, on average {sizes.mean():.1f}"
+        )
+        if sizes.min() < world_size:
+            raise ValueError(f"a batch of {sizes.min()} for {world_size} processes: see batch_size")
+        dataset = TableDataset(
+            iter_options.data_path_and_name_and_type,
+            shapes[0],
+            iter_options.preprocess_fn,
+            float_dtype=args.train_dtype,
+        )
+        logging.info(f"[{mode}] {dataset}")
+        cls.check_task_requirements(
+            dataset, args.allow_variable_data_keys, train=iter_options.train
+        )
+        return BatchIterFactory(
+            dataset,
+            plan,
+            iter_options.collate_fn,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            seed=args.seed,
+            shuffle=iter_options.train,
+            max_skipped=args.max_skipped,
+            rank=rank,
+            world_size=world_size,
+            num_workers=args.num_workers,
+            pin_memory=args.ngpu > 0,
+        )
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model: torch.nn.Module):

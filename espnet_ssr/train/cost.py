@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -31,16 +31,25 @@ class TrainingCost:
 
 
 @contextmanager
-def measure_epoch(output_dir: Path, epoch: int, steps: int) -> Iterator[None]:
-    """Add the work in this context to ``training_cost.json``.
+def measure_epoch(
+    output_dir: Path, epoch: int, steps: int, before: tuple[float, float] = (0.0, 0.0)
+) -> Iterator[Callable[[], tuple[float, float]]]:
+    """Add the work in this context to ``training_cost.json``; gives a function that tells the
+    seconds of the epoch so far, on the clock and of processors.
 
     Epochs are kept apart there, so that one that was killed and is done again counts once, and what
     is known of later ones is dropped.
+
+    Args:
+        before: seconds of the part of the epoch that an earlier process did.
     """
-    wall, cpu = time.perf_counter(), _cpu_seconds()
-    yield
-    wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
-    cost = TrainingCost(steps, round(wall, 3), round(cpu, 3))
+    wall, cpu = before[0] - time.perf_counter(), before[1] - _cpu_seconds()
+
+    def spent() -> tuple[float, float]:
+        return round(wall + time.perf_counter(), 3), round(cpu + _cpu_seconds(), 3)
+
+    yield spent
+    cost = TrainingCost(steps, *spent())
     file = output_dir / COST_FILE
     epochs = json.loads(file.read_text()) if file.exists() else {}
     epochs = {e: c for e, c in epochs.items() if int(e) < epoch}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from espnet2.train.deepspeed_trainer import DeepSpeedTrainer
 
@@ -24,8 +26,10 @@ class SSRDeepSpeedTrainer(DeepSpeedTrainer):
 
     @classmethod
     def train_one_epoch(cls, *, iterator, reporter, options, **kwargs) -> None:
-        draw_apart(iterator, options.seed + reporter.epoch)
+        draw_apart(options.seed + reporter.epoch)
         super().train_one_epoch(iterator=iterator, reporter=reporter, options=options, **kwargs)
+        what = f"epoch {reporter.epoch}: skipped in training"
+        iterator.skipped.report(Path(options.output_dir), what)
 
     @classmethod
     def setup_data_dtype(cls, deepspeed_config: dict) -> torch.dtype:

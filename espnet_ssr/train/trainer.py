@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import yaml
-from espnet2.iterators.sequence_iter_factory import worker_init_fn
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2.train.reporter import Reporter
-from espnet2.train.trainer import Trainer
-from torch.utils.data import DataLoader
+from espnet2.train.trainer import Trainer, TrainerOptions
+from espnet2.utils.build_dataclass import build_dataclass
 
 from espnet_ssr.environment import write_environment
 from espnet_ssr.progress import Progress
+from espnet_ssr.train.batches import BatchLoader
 from espnet_ssr.train.checkpoint import atomic_torch_save
 from espnet_ssr.train.cost import measure_epoch
+from espnet_ssr.train.midepoch import MIDEPOCH_FILE, MidEpoch, Progressed, seed_anew
+from espnet_ssr.train.processes import rank
 
 SEEDS_OF_A_PROCESS = 1 << 20  # more than there are epochs
+
+
+@dataclass
+class SSRTrainerOptions(TrainerOptions):
+    """ESPnet's and ours: ``checkpoint_interval`` in steps of the optimizer, 0: never."""
+
+    checkpoint_interval: int
 
 
 class SSRTrainer(Trainer):
@@ -30,21 +40,31 @@ class SSRTrainer(Trainer):
 
     ESPnet seeds every epoch with ``seed + epoch`` and resumes at the start of an epoch, so a run
     that was killed and resumed gives the weights of one that was not, provided that the files
-    it left are whole and complete; that is what is added here. Of several processes the first
-    alone writes, and each draws its own random numbers.
+    it left are whole and complete; that is what is added here, and that epochs of days are resumed
+    in their middle. Of several processes the first alone writes, and each draws its own random
+    numbers.
     """
 
     @classmethod
     def run(cls, *, model, trainer_options, **kwargs) -> None:
         prepare(model, trainer_options)
+        midepoch = Path(trainer_options.output_dir) / MIDEPOCH_FILE
+        if rank() == 0 and not trainer_options.resume:
+            midepoch.unlink(missing_ok=True)
         with atomic_torch_save():
             super().run(model=model, trainer_options=trainer_options, **kwargs)
+        if rank() == 0:
+            midepoch.unlink(missing_ok=True)
 
     @staticmethod
     def resume(checkpoint, model, reporter, **kwargs):
         Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **kwargs)
-        if _rank() == 0:
+        if rank() == 0:
             _complete_epoch(Path(checkpoint).parent, model, reporter)
+
+    @classmethod
+    def build_options(cls, args: argparse.Namespace) -> SSRTrainerOptions:
+        return build_dataclass(SSRTrainerOptions, args)
 
     @classmethod
     def train_one_epoch(cls, *, iterator, optimizers, reporter, options, **kwargs):
@@ -52,25 +72,41 @@ class SSRTrainer(Trainer):
         # resumed run would not have.
         for optimizer in optimizers:
             optimizer.zero_grad()
-        draw_apart(iterator, options.seed + reporter.epoch)
+        draw_apart(options.seed + reporter.epoch)
+        folder, batches = Path(options.output_dir), len(iterator)
+        names = ("model", "schedulers", "scaler")
+        state = MidEpoch(
+            folder,
+            batches,
+            optimizers=optimizers,
+            reporter=reporter,
+            skipped=iterator.skipped,
+            **{name: kwargs[name] for name in names},
+        )
+        begun = state.resume() if options.resume else Progressed()
+        iterator.skip(begun.batches)
         measured = nullcontext()
-        if _rank() == 0:
-            steps = len(iterator) // options.accum_grad
-            measured = measure_epoch(Path(options.output_dir), reporter.epoch, steps)
-            iterator = _count(iterator, reporter.epoch, options.max_epoch)
-        with measured:
-            return super().train_one_epoch(
-                iterator=iterator,
+        if rank() == 0:
+            steps = batches // options.accum_grad
+            measured = measure_epoch(folder, reporter.epoch, steps, begun.seconds)
+        with measured as spent:
+            kept = _keep_state(iterator, state, begun, reporter.epoch, options, spent)
+            all_invalid = super().train_one_epoch(
+                iterator=_count(kept, batches, begun.batches, reporter.epoch, options.max_epoch),
                 optimizers=optimizers,
                 reporter=reporter,
                 options=options,
                 **kwargs,
             )
+        iterator.skipped.report(folder, f"epoch {reporter.epoch}: skipped in training")
+        # A resumed epoch may have no step left, and one before that had a gradient.
+        return all_invalid and "grad_norm" not in reporter.stats
 
-
-def _rank() -> int:
-    """Of this process among those that train together."""
-    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+    @classmethod
+    def validate_one_epoch(cls, *, iterator, reporter, options, **kwargs) -> None:
+        super().validate_one_epoch(iterator=iterator, reporter=reporter, options=options, **kwargs)
+        what = f"epoch {reporter.epoch}: skipped in validation"
+        iterator.skipped.report(Path(options.output_dir), what)
 
 
 def prepare(model: torch.nn.Module, options) -> None:
@@ -79,7 +115,7 @@ def prepare(model: torch.nn.Module, options) -> None:
     Args:
         options: of the trainer, with ``output_dir`` and ``seed``.
     """
-    if _rank() == 0:
+    if rank() == 0:
         write_environment(Path(options.output_dir) / "env.txt", seed=options.seed)
     model.register_forward_hook(_fit_for_espnet)
 
@@ -94,15 +130,13 @@ def _fit_for_espnet(_model: torch.nn.Module, _inputs: tuple, output: tuple) -> t
     return loss.clone(), stats, weight
 
 
-def draw_apart(iterator: DataLoader, seed: int) -> None:
+def draw_apart(seed: int) -> None:
     """Seed all processes but the first anew for an epoch, each otherwise.
 
     ESPnet seeds all alike: they would draw the same masks, tasks and texts.
     """
-    if rank := _rank():
-        seed += rank * SEEDS_OF_A_PROCESS
-        set_all_random_seed(seed)
-        iterator.worker_init_fn = partial(worker_init_fn, base_seed=seed)
+    if own := rank():
+        set_all_random_seed(seed + own * SEEDS_OF_A_PROCESS)
 
 
 def _complete_epoch(output_dir: Path, model: torch.nn.Module, reporter: Reporter) -> None:
@@ -130,10 +164,41 @@ def _link(link: Path, file: Path) -> None:
     os.replace(temporary, link)
 
 
-def _count(iterator: Iterable, epoch: int, max_epoch: int) -> Iterable:
-    """Report batches over all epochs while passing them on."""
-    batches = len(iterator)
-    progress = Progress(batches * max_epoch, "training", done=batches * (epoch - 1))
+def _keep_state(
+    iterator: BatchLoader,
+    state: MidEpoch,
+    begun: Progressed,
+    epoch: int,
+    options: SSRTrainerOptions,
+    spent: Callable[[], tuple[float, float]] | None,
+) -> Iterator:
+    """Keep the state at every ``checkpoint_interval`` while passing batches on.
+
+    Args:
+        begun: where the epoch was when this process began with it.
+        spent: seconds of the epoch so far; None in a process that does not write.
+    """
+    interval = options.checkpoint_interval * options.accum_grad
+    # A batch is asked for when the step of the one before it is done.
+    for done, batch in enumerate(iterator, start=begun.batches):
+        if interval and done and done % interval == 0:
+            if spent is not None and done > begun.batches:
+                state.save(Progressed(done, spent()))
+            seed_anew(options.seed, epoch, done, rank())
+        yield batch
+
+
+def _count(iterator: Iterable, batches: int, begun: int, epoch: int, max_epoch: int) -> Iterator:
+    """Report batches over all epochs while passing them on.
+
+    Args:
+        batches: of an epoch.
+        begun: those of this epoch that were passed on before.
+    """
+    if rank():
+        yield from iterator
+        return
+    progress = Progress(batches * max_epoch, "training", done=batches * (epoch - 1) + begun)
     for batch in iterator:
         yield batch
         progress.update()

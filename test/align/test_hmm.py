@@ -168,3 +168,11 @@ def test_a_batch_goes_on_after_a_failure(aligner):
     first, second, third = aligner.align_batch(batch)
     assert (first.cause, third.cause) == ("no_path", "empty_audio")
     assert second == align(aligner, "b", speech, "A ah!")
+
+
+def test_recordings_that_would_not_fit_into_memory_are_refused(aligner):
+    speech = np.zeros(600 * 16000, dtype=np.float32)
+    (error,) = aligner.align_batch([AlignUtterance("u", speech, "go " * 1600)])
+    assert error.cause == "too_long"
+    assert "600 s with 1600 words" in str(error)
+    assert "--aligner char_ctc" in str(error)

@@ -68,12 +68,25 @@ def test_aligns(checkpoint):
 def test_posteriors_are_those_of_the_network():
     network = build_network("ctc", CONFS["ctc"], 3, LABELS).eval()
     rows = [feats(5), feats(9)]
-    log_probs, lengths = NetworkPosteriors(network)(rows)
+    log_probs, lengths = NetworkPosteriors(network, 50.0)(rows)
     assert lengths.tolist() == [5, 9]
     for row, found in zip(rows, log_probs, strict=True):
         with torch.inference_mode():
             alone = network.scores(torch.from_numpy(row)[None], torch.tensor([len(row)]))[0]
         torch.testing.assert_close(found[: len(row)], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_long_recordings_are_heard_in_windows():
+    network = build_network("ctc", CONFS["ctc"], 3, LABELS).eval()
+    rows = [feats(60), feats(131)]
+    # Windows of 60 frames with 4 of context; 30 s of frames at 2 Hz.
+    log_probs, lengths = NetworkPosteriors(network, 2.0)(rows)
+    assert lengths.tolist() == [60, 131]
+    with torch.inference_mode():
+        whole = network.scores(torch.from_numpy(rows[0])[None], torch.tensor([60]))[0]
+        second = network.scores(torch.from_numpy(rows[1][52:112])[None], torch.tensor([60]))[0]
+    torch.testing.assert_close(log_probs[0, :60], whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(log_probs[1, 56:108], second[4:-4], rtol=1e-4, atol=1e-5)
 
 
 def test_a_damaged_checkpoint_is_named(checkpoint):

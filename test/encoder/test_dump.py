@@ -10,6 +10,7 @@ import soundfile
 
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.encoder import TinyEncoder
+from espnet_ssr.encoder import dump as dump_module
 from espnet_ssr.encoder.dump import (
     dump_utterances,
     encode_batch,
@@ -101,3 +102,21 @@ def test_audio_of_another_rate_is_refused(audio):
     with pytest.raises(ValueError, match=r"b\.wav: 8000 Hz .* run stage 3"):
         dump(TinyEncoder(8))
     assert not list(Path("feats/shards").glob(".*"))  # nothing half done is left
+
+
+def test_only_a_batch_is_in_memory(audio, monkeypatch):
+    events = []
+
+    def record(name, function):
+        def recorded(*args, **options):
+            events.append(name)
+            return function(*args, **options)
+
+        return recorded
+
+    monkeypatch.setattr(dump_module, "read_audio", record("read", dump_module.read_audio))
+    monkeypatch.setattr(dump_module, "encode_batch", record("encode", encode_batch))
+    dump(TinyEncoder(8))
+    assert events.count("read") == len(SIZES)
+    # Shards of two; utterances of a second share no batch of two.
+    assert "read read read" not in " ".join(events)

@@ -79,6 +79,17 @@ def test_a_batch_is_what_its_utterances_are(aligner):
     assert together.std() > 0.1
 
 
+def test_long_recordings_are_heard_in_windows(aligner):
+    recording = noise(40.0)
+    (found,), lengths = aligner.posteriors([recording])
+    assert lengths.tolist() == [len(found)] == [(len(recording) - 880) // 320 + 1]
+    # The second of two windows ends with the recording: 1500 frames, the first 100 of context.
+    begin = len(found) - 1500
+    (last,), _ = aligner.posteriors([recording[begin * 320 :]])
+    assert len(last) == 1500
+    torch.testing.assert_close(found[1400:], last[1400 - begin :], rtol=1e-3, atol=1e-4)
+
+
 def test_model_alone_gives_the_same(aligner, folder):
     """The columns are the right ones, renormalised without those that are no letters."""
     signal = noise(0.5)

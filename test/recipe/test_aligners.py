@@ -100,7 +100,7 @@ def test_pauses_are_cut(finished):
     [
         (("--aligner", "nonsense"), "neither a name that --help lists"),
         (("--textless", "true"), "hmm needs transcripts"),
-        (("--aligner", "given"), "no such file or folder: --given"),
+        (("--aligner", "given", "--given", "x.ctm"), "no such file or folder: --given 'x.ctm'"),
         (("--align_config", "conf/none.yaml"), "no such file: conf/none.yaml"),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from espnet2.train.distributed_utils import DistributedOption
 
 from espnet_ssr.task.abs import refuse_changed_config
 from espnet_ssr.task.distill import SSRDistillTask
@@ -151,3 +152,66 @@ def test_inference_batches_follow_the_first_file(tmp_path):
     assert batch["token_end_lengths"].tolist() == [2, 1]
     assert batch["feats"][:, 0, 0].tolist() == [2, 0]
     torch.testing.assert_close(last["token_end"], torch.tensor([[0.02, 0.04, 0.06]]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--multiple_iterator", "true"], "multiple_iterator: True is not supported: leave it out"),
+        (["--iterator_type", "chunk"], "iterator_type: chunk is not"),
+        (["--sort_in_batch", "ascending"], "sort_in_batch: ascending is not"),
+        (["--drop_last_iter", "true"], "drop_last_iter: True is not"),
+        (["--max_cache_size", "9"], "max_cache_size: 9"),
+    ],
+)
+def test_options_of_batches_without_effect_are_refused(tmp_path, options, message):
+    args = SSRDistillTask.get_parser().parse_args(["--output_dir", str(tmp_path / "exp"), *options])
+    with pytest.raises(ValueError, match=message):
+        SSRDistillTask.main_worker(args)
+    assert not (tmp_path / "exp").exists()
+
+
+def build_factory(tmp_path, *options, mode="train", plot=False, distributed=False):
+    (tmp_path / "feats_shape").write_text("a 10,2\nb 9,2\nc 8,2\n")
+    (tmp_path / "token_id_shape").write_text("a 1\nb 3\nc 2\n")
+    command = ["--output_dir", str(tmp_path), "--batch_type", "numel", "--batch_bins", "1000"]
+    for name, kind in (("token_id", "text_int"), ("token_end", "text_float")):
+        (tmp_path / name).write_text("a 1\nb 1 2 3\nc 1 2\n")
+        command += [f"--{mode}_data_path_and_name_and_type", f"{tmp_path / name},{name},{kind}"]
+    for name in ("feats_shape", "token_id_shape"):
+        command += [f"--{mode}_shape_file", str(tmp_path / name)]
+    args = SSRDistillTask.get_parser().parse_args([*command, *options])
+    distribution = DistributedOption()
+    distribution.distributed = distributed
+    mode = "plot_att" if plot else mode
+    return SSRDistillTask.build_iter_factory(args, distribution, mode)
+
+
+def batches(factory):
+    return [utt_ids for utt_ids, _ in factory.build_iter(1)]
+
+
+def test_batches_are_limited_by_tokens_where_asked_for(tmp_path):
+    assert batches(build_factory(tmp_path, mode="valid")) == [["a", "b", "c"]]
+    limited = build_factory(tmp_path, "--batch_tokens", "6", mode="valid")
+    assert sorted(map(sorted, batches(limited))) == [["a"], ["b", "c"]]
+
+
+def test_attention_plots_have_an_utterance_a_batch(tmp_path):
+    factory = build_factory(tmp_path, "--num_att_plot", "2", mode="valid", plot=True)
+    assert batches(factory) == [["a"], ["b"]]
+
+
+def test_epochs_of_some_batches_go_on_in_the_next(tmp_path):
+    options = ("--batch_type", "unsorted", "--batch_size", "1", "--num_iters_per_epoch", "2")
+    factory = build_factory(tmp_path, *options)
+    seen = [utt_ids[0] for epoch in (1, 2, 3) for utt_ids, _ in factory.build_iter(epoch)]
+    assert sorted(seen[:3]) == sorted(seen[3:]) == ["a", "b", "c"]
+
+
+def test_every_process_must_have_a_part_of_every_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    assert batches(build_factory(tmp_path, distributed=True)) == [["b"]]
+    with pytest.raises(ValueError, match="a batch of 1 for 2 processes: see batch_size"):
+        build_factory(tmp_path, "--batch_type", "unsorted", "--batch_size", "1", distributed=True)

@@ -1,15 +1,12 @@
 """Two processes train as one does, through ESPnet's trainer and DistributedDataParallel (gloo)."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
-from espnet2.train.trainer import Trainer
 from torch.testing import assert_close
 from trainings import assert_same, job, run_jobs, weights, write_data
 
-from espnet_ssr.train.trainer import SSRTrainer
+from espnet_ssr.train.trainer import draw_apart
 
 # Batches of three utterances: two for the first process, one for the second. Not Adam: a bias of
 # attention's keys changes nothing but has rounding errors for gradients, which Adam blows up.
@@ -19,6 +16,7 @@ connector_conf: {hidden_size: 8, num_layers: 1, num_heads: 2, feedforward_size: 
 optim: sgd
 optim_conf: {lr: 0.005}
 accum_grad: 2
+checkpoint_interval: 1
 batch_type: unsorted
 batch_size: 3
 valid_batch_size: 2
@@ -38,20 +36,23 @@ RANDOM = """\
 tasks: {continue: 1, transcribe: 2}
 optim: adamw
 optim_conf: {lr: 0.01}
+accum_grad: 1
 lora_conf: {rank: 2, dropout: 0.2}
 jitter: 0.02
 num_workers: 1
 """
 
 
-def ranks(task, options, folders):
+def ranks(task, options, folders, kill=()):
     """A training by as many processes as there are folders."""
+    # A new file each time, for those that were killed leave theirs.
+    meeting = f"{folders[0]}.{len(options)}.{len(kill)}"
     shared = [
         "--multiprocessing_distributed", "false", "--dist_world_size", str(len(folders)),
-        "--dist_backend", "gloo", "--dist_init_method", f"file://{folders[0]}.{len(options)}",
+        "--dist_backend", "gloo", "--dist_init_method", f"file://{meeting}",
     ]  # fmt: skip
     return [
-        job(task, [*options, *shared, "--dist_rank", str(rank)], folder)
+        job(task, [*options, *shared, "--dist_rank", str(rank)], folder, kill)
         for rank, folder in enumerate(folders)
     ]
 
@@ -74,11 +75,14 @@ def trainings(causal_lm, tmp_path_factory):
     for task in ("distill", "lm"):
         one, *two = (folder / f"{task}_{name}" for name in ("one", "first", "second"))
         groups += [[job(task, options(task), one)], ranks(task, options(task), two)]
-    whole, resumed = [folder / "whole"] * 2, [folder / "resumed"] * 2
+    whole, resumed, killed = ([folder / name] * 2 for name in ("whole", "resumed", "killed"))
     groups += [
         ranks("lm", options("random"), whole),
         ranks("lm", [*options("random"), "--max_epoch", "1"], resumed),
         ranks("lm", options("random"), resumed),
+        # In the second batch of the first epoch: the state after the first was kept.
+        ranks("lm", options("random"), killed, ("batch", 2)),
+        ranks("lm", options("random"), killed),
     ]
     run_jobs(groups)
     return folder
@@ -116,25 +120,21 @@ def test_the_first_process_alone_writes(trainings, task):
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_where_they_stopped(trainings):
-    assert_same(weights(trainings / "resumed"), weights(trainings / "whole"))
+@pytest.mark.parametrize("name", ["resumed", "killed"])
+def test_two_processes_go_on_where_they_stopped(trainings, name):
+    assert_same(weights(trainings / name), weights(trainings / "whole"))
 
 
 @pytest.fixture
-def draw(monkeypatch, tmp_path):
+def draw(monkeypatch):
     """A function that gives what a process of a rank draws in training."""
 
     def draw(rank: int) -> float:
-        monkeypatch.setattr("espnet_ssr.train.trainer._rank", lambda: rank)
-        np.random.seed(3)
-        loader = torch.utils.data.DataLoader([0])
-        options = SimpleNamespace(seed=2, max_epoch=1, accum_grad=1, output_dir=tmp_path)
-        reporter = SimpleNamespace(epoch=1)
-        return SSRTrainer.train_one_epoch(
-            iterator=loader, optimizers=[], options=options, reporter=reporter
-        )
+        monkeypatch.setattr("espnet_ssr.train.trainer.rank", lambda: rank)
+        np.random.seed(3)  # as ESPnet does in all of them
+        draw_apart(3)
+        return np.random.random()
 
-    monkeypatch.setattr(Trainer, "train_one_epoch", lambda **_: np.random.random())
     return draw
 
 

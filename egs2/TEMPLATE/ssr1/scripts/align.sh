@@ -68,6 +68,7 @@ align_set() {
         options=(--aligner trained --aligner_conf "model=${aligner_model}" "device=${device}"
             --feats_scp "${data}/${align_feats_name}/feats.scp")
     elif [ "${aligner}" = given ]; then
+        [ -e "${given}" ] || die "no ${given}: --aligner given wants --given, or true times from stage 1"
         files+=("${given}")
     fi
     if [ -e "${reference}" ]; then files+=("${reference}"); fi # as report_alignments reads it

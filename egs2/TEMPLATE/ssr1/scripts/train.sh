@@ -14,6 +14,11 @@ aligner_in() {
     checkpoints_in "$(grep '^ *aligner:' "${1%/*}/config.yaml")"
 }
 
+# has_state DIR: whether there is a training to be gone on with, from an epoch's end or middle.
+has_state() {
+    [ -e "$1/checkpoint.pth" ] || [ -e "$1/midepoch.pth" ]
+}
+
 # train_model DIR COMMAND CONFIG ARGS: train into DIR with espnet_ssr.bin.COMMAND. The caller's array
 # data_inputs is what its data are made from (as for begin), training_options the options that
 # tell the command of them.
@@ -27,13 +32,12 @@ train_model() {
     inputs=(args="$4" "${data_inputs[@]}" "${config}")
     begin "${folder}" "${inputs[@]}" || return 0
     # An interrupted training goes on, but not with other data than it began with.
-    if [ -e "${folder}/checkpoint.pth" ] \
-        && ! stage_done.py check "${folder}/.begun" "${data_inputs[@]}"; then
+    if has_state "${folder}" && ! stage_done.py check "${folder}/.begun" "${data_inputs[@]}"; then
         find "${folder}" -maxdepth 1 ! -type d ! -name .lock -delete
     fi
     stage_done.py mark "${folder}/.begun" "${data_inputs[@]}"
     # A training from scratch does not add to the curves of the one before.
-    [ -e "${folder}/checkpoint.pth" ] || rm -rf "${folder}"/{tensorboard,images}
+    has_state "${folder}" || rm -rf "${folder}"/{tensorboard,images}
     training=("${python}" -m "espnet_ssr.bin.${command}" --config "${config}" --ngpu "${ngpu}"
         --output_dir "${folder}" --resume true "${training_options[@]}" "${more_options[@]}")
     if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
