@@ -107,7 +107,7 @@ class Run:
                 start_new_session=True,
             )
 
-    def wait(self, seconds: float = 300) -> Output:
+    def wait(self, seconds: float = 900) -> Output:
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
