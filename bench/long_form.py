@@ -2,11 +2,11 @@
 """Time and memory of every step on recordings of 10 minutes and of an hour.
 
     python3 bench/long_form.py --wav_scp FILE --text FILE [--aligner exp/align_.../FILE.pth]
-        [--seconds 600 3600]
+        [--seconds 600 3600] [--hmm]
 
 A recording is the utterances in a row, round again until it is long enough. Encoding
 (``WhisperEncoder``), CTC alignment (``--aligner``) of the text with made-up features, which cost
-what real ones do, and the SSR connector, forward, on such features and segments of 0.4 s. Each row
+what real ones do, the SSR connector, forward, on such features and segments of 0.4 s. Each row
 is a process of its own; memory is the growth of its peak resident size, its input not counted, and
 time is CPU time.
 """
@@ -19,6 +19,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -28,7 +29,8 @@ import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from espnet_ssr.align.abs import AlignError, AlignUtterance  # noqa: E402
+from espnet_ssr.align.abs import AbsAligner, AlignError, AlignUtterance  # noqa: E402
+from espnet_ssr.align.hmm import HMMAligner  # noqa: E402
 from espnet_ssr.align.trained import load_trained_aligner  # noqa: E402
 from espnet_ssr.connector import SSRConnector  # noqa: E402
 from espnet_ssr.datadir import read_audio, read_keyed  # noqa: E402
@@ -42,7 +44,7 @@ FRAMES_A_SEGMENT = 20
 
 
 def join_recording(wav_scp: str, text: str, seconds: float) -> tuple[np.ndarray, str]:
-    """Samples of exactly so many seconds, and the text of all that is in them, if only in part."""
+    """Samples of utterances in a row, of so many seconds at least, and their text."""
     texts, parts, words, size = read_keyed(text), [], [], 0
     utterances = [(path, texts[u]) for u, path in read_keyed(wav_scp).items() if u in texts]
     while size < seconds * RATE:
@@ -50,7 +52,7 @@ def join_recording(wav_scp: str, text: str, seconds: float) -> tuple[np.ndarray,
         parts.append(read_audio(path, RATE))
         words.append(transcript)
         size += len(parts[-1])
-    return np.concatenate(parts)[: round(seconds * RATE)], " ".join(words)
+    return np.concatenate(parts), " ".join(words)
 
 
 def make_feats(seconds: int) -> np.ndarray:
@@ -63,23 +65,25 @@ def prepare(step: str, seconds: int, args: argparse.Namespace):
     if step == "encode":
         encoder = WhisperEncoder()
         samples, _ = join_recording(args.wav_scp, args.text, seconds)
-        return lambda: encode_batch(encoder, {"u": samples})
+        return lambda: encode_batch(encoder, {"u": samples[: seconds * RATE]})
     if step == "align":
-        aligner = load_trained_aligner(args.aligner)
         _, text = join_recording(args.wav_scp, args.text, seconds)
         utterance = AlignUtterance("u", make_feats(seconds), text)
-
-        def align() -> None:
-            (result,) = aligner.align_batch([utterance])
-            if isinstance(result, AlignError):
-                raise result
-
-        return align
+        return partial(align, load_trained_aligner(args.aligner), utterance)
+    if step == "hmm":
+        utterance = AlignUtterance("u", *join_recording(args.wav_scp, args.text, seconds))
+        return partial(align, HMMAligner(), utterance)
     connector = SSRConnector(FEATS_SIZE, LLM_SIZE).eval()
     feats = torch.from_numpy(make_feats(seconds))[None]
     ends = torch.arange(FRAMES_A_SEGMENT - 1, feats.size(1), FRAMES_A_SEGMENT)[None]
     lengths = torch.tensor([feats.size(1)]), torch.tensor([ends.size(1)])
     return lambda: connector(feats, lengths[0], ends, lengths[1])
+
+
+def align(aligner: AbsAligner, utterance: AlignUtterance) -> None:
+    (result,) = aligner.align_batch([utterance])
+    if isinstance(result, AlignError):
+        raise result
 
 
 @torch.no_grad()
@@ -105,6 +109,7 @@ def main() -> None:
     parser.add_argument("--wav_scp", required=True)
     parser.add_argument("--text", required=True)
     parser.add_argument("--aligner", help="checkpoint of a CTC aligner")
+    parser.add_argument("--hmm", action="store_true", help="align by PocketSphinx, nothing else")
     parser.add_argument("--seconds", type=int, nargs="+", default=[600, 3600])
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -113,6 +118,8 @@ def main() -> None:
         print(json.dumps(measure(args.measure, args.seconds[0], args)))
         return
     steps = ["encode", *(["align"] if args.aligner else []), "connect"]
+    if args.hmm:
+        steps = ["hmm"]
     print("| step | speech (s) | CPU time (s) | real-time factor | memory (MiB) | MiB a minute |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for step in steps:
