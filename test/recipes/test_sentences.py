@@ -97,13 +97,16 @@ def test_shares_of_the_sets():
     assert count["valid"] == pytest.approx(50, abs=20)
 
 
-@pytest.mark.parametrize("script", ["make_text.py", "split_text.py"])
-def test_commands_name_a_file_that_is_no_text(tmp_path, script):
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("make_text", [LOCAL / "make_text.py"]), ("split_text", ["-m", "espnet_ssr.bin.split_text"])],
+)
+def test_commands_name_a_file_that_is_no_text(tmp_path, name, command):
     path = tmp_path / "text"
     path.write_bytes(b"\xff\n")
-    command = [sys.executable, LOCAL / script, path, tmp_path / "made"]
+    command = [sys.executable, *command, path, tmp_path / "made"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"{script.removesuffix('.py')}: error: {path}: ")
+    assert line.startswith(f"{name}: error: {path}: ")
     assert not (tmp_path / "made").exists()

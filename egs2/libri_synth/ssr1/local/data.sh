@@ -57,7 +57,7 @@ speak() {
 make -C "${MAIN_ROOT}/tools" voices
 python3 -m espnet_ssr.bin.prepare_corpus librispeech "${LIBRISPEECH}" "${librispeech_part}" \
     "${data_dir}/libri"
-python3 local/split_text.py "${SYNTH_TEXT}" "${data_dir}/text"
+python3 -m espnet_ssr.bin.split_text "${SYNTH_TEXT}" "${data_dir}/text"
 speak test_voices test "${num_test}" "${other_voices[@]}"
 speak valid valid "${num_valid}" "${training_voices[@]}"
 speak synth train "${num_train}" "${training_voices[@]}"
