@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,11 @@ import numpy as np
 import soundfile
 
 
-def read_keyed(path: str | os.PathLike) -> dict[str, str]:
+def read_keyed(path: str | os.PathLike, keys: Container[str] | None = None) -> dict[str, str]:
     """Read ``key value...`` lines in order; a key without a value has the value ``""``.
+
+    Args:
+        keys: only these are kept, for jobs that share out a long file; None: all.
 
     Raises:
         ValueError: names the file and line of bad UTF-8, an empty line or a duplicate key.
@@ -32,7 +35,8 @@ def read_keyed(path: str | os.PathLike) -> dict[str, str]:
                 raise ValueError(f"{path}:{number}: empty line")
             if key in entries:
                 raise ValueError(f"{path}:{number}: duplicate key {key}")
-            entries[key] = value.strip()
+            if keys is None or key in keys:
+                entries[key] = value.strip()
     return entries
 
 

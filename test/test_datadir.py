@@ -36,6 +36,15 @@ def test_keyed_round_trip(tmp_path_factory, entries):
     assert list(read_keyed(path).items()) == list(entries.items())
 
 
+@given(entries=st.dictionaries(KEYS, VALUES, max_size=6), keys=st.sets(KEYS, max_size=6))
+def test_a_part_of_a_keyed_file(tmp_path_factory, entries, keys):
+    path = tmp_path_factory.mktemp("keyed") / "text"
+    write_keyed(path, entries)
+    for part in (keys, keys & entries.keys()):
+        found = read_keyed(path, part)
+        assert list(found.items()) == [(k, v) for k, v in entries.items() if k in part]
+
+
 def test_what_was_left_out_is_counted_by_cause():
     reasons = ["no_audio gone.wav", "bad_line", "no_audio"]
     assert count_dropped(reasons) == "left out 3: 1 bad_line, 2 no_audio"

@@ -32,8 +32,8 @@ def transcribe(args) -> None:
     from espnet_ssr.evaluate.asr import WhisperTranscriber, transcribe_shard
     from espnet_ssr.shards import run_shards
 
-    wav_scp = read_keyed(args.data_dir / "wav.scp")
     keys = read_keyed(args.key_file or args.data_dir / "wav.scp")
+    wav_scp = read_keyed(args.data_dir / "wav.scp", keys)
     work = partial(
         transcribe_shard,
         transcriber=WhisperTranscriber(args.model, args.device, language=args.language),

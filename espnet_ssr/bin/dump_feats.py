@@ -39,8 +39,8 @@ def encode(args) -> None:
     from espnet_ssr.shards import run_shards
 
     conf = key_values(args.encoder_conf)
-    wav_scp = read_keyed(args.data_dir / "wav.scp")
     keys = read_keyed(args.key_file or args.data_dir / "wav.scp")
+    wav_scp = read_keyed(args.data_dir / "wav.scp", keys)
     encoder = build_from_conf(ENCODERS[args.encoder], conf, "encoder_conf").to(args.device)
     args.output_dir.mkdir(parents=True, exist_ok=True)
     if args.job == 1:  # jobs that write the same file at a time would get in each other's way

@@ -25,9 +25,9 @@ def main() -> None:
     from espnet_ssr.datadir import read_keyed
     from espnet_ssr.shards import run_shards
 
-    recordings = read_recordings(args.data_dir)
-    texts = read_keyed(args.data_dir / "text")
     keys = read_keyed(args.key_file or args.data_dir / "text")
+    recordings = read_recordings(args.data_dir, keys)
+    texts = read_keyed(args.data_dir / "text", keys)
     audio_format = AudioFormat(
         args.fs, args.audio_format, args.min_wav_duration, args.max_wav_duration
     )

@@ -38,9 +38,9 @@ def main() -> None:
     if aligner.input == "feats" and args.feats_scp is None:
         raise ValueError(f"{args.aligner} takes features: give --feats_scp")
     source = args.feats_scp if aligner.input == "feats" else args.data_dir / "wav.scp"
-    signals = read_keyed(source)
-    texts = None if textless else read_keyed(args.data_dir / "text")
     keys = read_keyed(args.key_file or args.data_dir / "wav.scp")
+    signals = read_keyed(source, keys)
+    texts = None if textless else read_keyed(args.data_dir / "text", keys)
     unknown = sorted(keys.keys() - texts.keys()) if texts is not None else []
     if unknown:
         raise ValueError(f"{args.key_file or args.data_dir}: no transcript of {unknown[0]}")
@@ -54,7 +54,7 @@ def main() -> None:
             aligner=aligner,
             signals=signals,
             texts=texts,
-            num_samples=read_keyed(args.data_dir / "utt2num_samples"),
+            num_samples=read_keyed(args.data_dir / "utt2num_samples", keys),
             batch_seconds=args.batch_seconds,
         ),
         args.shard_size,

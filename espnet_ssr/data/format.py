@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,16 +137,18 @@ def _check_duration(samples: np.ndarray, audio_format: AudioFormat) -> None:
         raise DropUtterance("too_long", f"{seconds:.2f} s > {audio_format.max_seconds} s")
 
 
-def read_recordings(data_dir: Path) -> dict[str, Recording]:
-    """Where each utterance's audio is: ``wav.scp`` and, if there are such, ``segments`` and
-    ``utt2speed``."""
-    wav_scp = read_keyed(data_dir / "wav.scp")
-    recordings = {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
+def read_recordings(data_dir: Path, keys: Container[str] | None = None) -> dict[str, Recording]:
+    """Where the audio of each utterance (of ``keys`` only, if given) is: ``wav.scp`` and, if there
+    are such, ``segments`` and ``utt2speed``."""
     if (data_dir / "segments").is_file():
         recordings = {}
-        for utt_id, segment in read_keyed(data_dir / "segments").items():
+        wav_scp = read_keyed(data_dir / "wav.scp")
+        for utt_id, segment in read_keyed(data_dir / "segments", keys).items():
             recording_id, start, end = segment.split()
             recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
+    else:
+        wav_scp = read_keyed(data_dir / "wav.scp", keys)
+        recordings = {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
     speeds = read_speeds(data_dir, recordings)
     return {u: replace(recording, speed=speeds[u]) for u, recording in recordings.items()}
 

@@ -236,6 +236,8 @@ def test_read_recordings(tmp_path, has_segments):
         write_keyed(tmp_path / "segments", {"u1": "r2 0.5 1.25", "u2": "r1 0 2"})
         expected = {"u1": Recording("/c.wav", 0.5, 1.25), "u2": Recording("/a b.wav", 0.0, 2.0)}
     assert read_recordings(tmp_path) == expected
+    for utt_id, recording in expected.items():
+        assert read_recordings(tmp_path, {utt_id}) == {utt_id: recording}
 
 
 @pytest.mark.parametrize("has_segments", [False, True])
