@@ -374,13 +374,13 @@ def test_a_folder_without_gold_is_named(tmp_path):
 # The real ones
 
 
-@needs_shared
 def test_what_was_left_out_has_a_line_each():
     skipped = Skipped()
     skipped.add("S->T law-1", "formula", "no one way to read '>': 1\n2 > 1")
     assert skipped.lines() == ["S->T law-1: formula no one way to read '>': 1 2 > 1"]
 
 
+@needs_shared
 @pytest.mark.parametrize(
     ("task", "folder", "limit", "groups", "left_out"),
     [
