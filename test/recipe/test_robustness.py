@@ -374,7 +374,7 @@ def test_deleted_features_are_named(clone):
         places = read_keyed(scp)
         write_keyed(scp, {u: f"{ark}:{p.rpartition(':')[2]}" for u, p in places.items()})
     output = clone.run("--stop_stage", "8")
-    output.must_fail(str(ark), "No such file", stage=7)
+    output.must_fail(str(ark), "No such file", stage=8)
 
 
 def test_lost_model_is_named_with_the_way_out(clone):
