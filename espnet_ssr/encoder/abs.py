@@ -33,3 +33,9 @@ class AbsEncoder(torch.nn.Module, ABC):
         Returns:
             features ``(B, T, D)``, zero after each end, and their lengths ``(B,)`` in frames.
         """
+
+
+def check_layer(layer: int, num_layers: int, model: str) -> None:
+    """Raise a ValueError if a network of ``num_layers`` has no such layer, counted from 1."""
+    if not 1 <= layer <= num_layers:
+        raise ValueError(f"layer must be between 1 and {num_layers} for {model}, not {layer}")

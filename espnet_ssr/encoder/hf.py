@@ -10,15 +10,25 @@ windows that overlap.
 from __future__ import annotations
 
 import torch
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PretrainedConfig
 
-from espnet_ssr.encoder.abs import AbsEncoder
+from espnet_ssr.encoder.abs import AbsEncoder, check_layer
 from espnet_ssr.pretrained import resolve_model
 from espnet_ssr.tensors import length_mask
 from espnet_ssr.windows import Windows, encode_in_batches
 
 # Padded frames that the Transformer takes at once. A CPU gains nothing from more.
 BATCH_FRAMES = {"cpu": 1500, "cuda": 24000}
+
+
+def measure_front_end(config: PretrainedConfig) -> tuple[int, int]:
+    """Samples from one frame to the next, and samples that a frame sees, of the convolutions of
+    wav2vec 2.0 and its like."""
+    stride, receptive_field = 1, 1
+    for kernel_size, step in zip(config.conv_kernel, config.conv_stride, strict=True):
+        receptive_field += (kernel_size - 1) * stride
+        stride *= step
+    return stride, receptive_field
 
 
 class HFEncoder(AbsEncoder):
@@ -53,11 +63,7 @@ class HFEncoder(AbsEncoder):
         self.network = network.eval().requires_grad_(False)
         self._keep_layers(layer, model)
         self.sample_rate = self.extractor.sampling_rate
-        stride, receptive_field = 1, 1
-        config = network.config
-        for kernel_size, step in zip(config.conv_kernel, config.conv_stride, strict=True):
-            receptive_field += (kernel_size - 1) * stride
-            stride *= step
+        stride, receptive_field = measure_front_end(network.config)
         self.shortest = receptive_field
         self.frame_rate = self.sample_rate / stride
         self.windows = Windows(
@@ -72,8 +78,7 @@ class HFEncoder(AbsEncoder):
         num_layers = len(encoder.layers)
         if layer is None:
             return
-        if not 1 <= layer <= num_layers:
-            raise ValueError(f"layer must be between 1 and {num_layers} for {model}, not {layer}")
+        check_layer(layer, num_layers, model)
         del encoder.layers[layer:]
         if layer < num_layers and self.network.config.do_stable_layer_norm:
             encoder.layer_norm = torch.nn.Identity()  # it belongs to the last layer

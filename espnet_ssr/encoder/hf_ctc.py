@@ -13,6 +13,7 @@ from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
 from espnet_ssr.align.ctc import CTCAligner, posterior_windows, windowed_posteriors
 from espnet_ssr.align.labels import BLANK, DELIMITER, CharLabels
+from espnet_ssr.encoder.hf import measure_front_end
 from espnet_ssr.pretrained import resolve_model
 
 
@@ -78,11 +79,7 @@ class HFPosteriors:
 
     def __init__(self, network: torch.nn.Module, extractor, columns: Sequence[int]):
         self._network, self._extractor, self._columns = network, extractor, list(columns)
-        stride, receptive_field = 1, 1
-        config = network.config
-        for kernel_size, step in zip(config.conv_kernel, config.conv_stride, strict=True):
-            receptive_field += (kernel_size - 1) * stride
-            stride *= step
+        stride, receptive_field = measure_front_end(network.config)
         rate = extractor.sampling_rate
         self._shortest = receptive_field
         self.frame_rate = rate / stride

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoFeatureExtractor, WhisperConfig, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder as WhisperEncoderModel
 
-from espnet_ssr.encoder.abs import AbsEncoder
+from espnet_ssr.encoder.abs import AbsEncoder, check_layer
 from espnet_ssr.encoder.fused import run_layer
 from espnet_ssr.pretrained import resolve_model
 from espnet_ssr.tensors import length_mask
@@ -56,8 +56,8 @@ class WhisperEncoder(AbsEncoder):
             whisper = WhisperModel(WhisperConfig.from_pretrained(path))
         self.encoder = whisper.encoder.eval().requires_grad_(False)
         num_layers = len(self.encoder.layers)
-        if layer is not None and not 1 <= layer <= num_layers:
-            raise ValueError(f"layer must be between 1 and {num_layers} for {model}, not {layer}")
+        if layer is not None:
+            check_layer(layer, num_layers, model)
         self.layer = layer
         self.sample_rate = self.extractor.sampling_rate
         self.frame_rate = self.sample_rate / self.extractor.hop_length / MEL_FRAMES_A_FRAME
