@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.prepared import Entry, Prepared
+from espnet_ssr.recipes.prepared import Entry, Prepared, fault_of_line
 
 SAMPLE_RATE = 16000
 UTT_ID = re.compile(r"\d+-\d+-\d+")
@@ -48,14 +48,7 @@ def read_transcripts(part_dir: Path) -> tuple[dict[str, str], dict[str, tuple[st
         for number, raw in enumerate(path.read_bytes().splitlines(), 1):
             line = raw.decode("utf-8", errors="replace").strip()
             utt_id, _, text = line.partition(" ")
-            cause = ""
-            if "\N{REPLACEMENT CHARACTER}" in line:
-                cause = "bad_utf8"
-            elif not UTT_ID.fullmatch(utt_id):
-                cause = "bad_line"
-            elif utt_id in texts:
-                cause = "duplicate_utterance"
-            if cause:
+            if cause := fault_of_line(line, bool(UTT_ID.fullmatch(utt_id)), utt_id, texts):
                 dropped[f"{path.name}:{number}"] = (cause, f"{path}:{number}: {line!r}")
             else:
                 texts[utt_id] = text

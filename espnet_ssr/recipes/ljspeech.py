@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.prepared import Entry, Prepared
+from espnet_ssr.recipes.prepared import Entry, Prepared, fault_of_line
 
 SPEAKER = "LJ"
 SAMPLE_RATE = 22050
@@ -45,14 +45,8 @@ def read_metadata(path: Path) -> tuple[dict[str, str], dict[str, tuple[str, str]
     for number, raw in enumerate(path.read_bytes().splitlines(), 1):
         line = raw.decode("utf-8", errors="replace")
         fields = line.split("|")
-        cause = ""
-        if "\N{REPLACEMENT CHARACTER}" in line:
-            cause = "bad_utf8"
-        elif len(fields) != 3 or not CLIP.fullmatch(fields[0]):
-            cause = "bad_line"
-        elif fields[0] in texts:
-            cause = "duplicate_utterance"
-        if cause:
+        is_wellformed = len(fields) == 3 and bool(CLIP.fullmatch(fields[0]))
+        if cause := fault_of_line(line, is_wellformed, fields[0], texts):
             dropped[f"{path.name}:{number}"] = (cause, f"{path}:{number}: {line!r}")
         else:
             texts[fields[0]] = fields[2]

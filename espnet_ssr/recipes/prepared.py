@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,21 @@ from espnet_ssr.recipes import CorpusError
 from espnet_ssr.text import normalize_text
 
 FILES_AT_ONCE = 500  # handed to the threads: an interrupt waits for no more
+
+
+def fault_of_line(line: str, is_wellformed: bool, key: str, known: Container[str]) -> str:
+    """Why a line of a table of texts is left out, in a word; ``""`` if it is not.
+
+    Args:
+        line: decoded with ``errors="replace"``.
+        is_wellformed: it is what the table's lines should be.
+        key: what it is about; known: keys of the lines before it.
+    """
+    if "\N{REPLACEMENT CHARACTER}" in line:
+        return "bad_utf8"
+    if not is_wellformed:
+        return "bad_line"
+    return "duplicate_utterance" if key in known else ""
 
 
 class Entry(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espnet_ssr.recipes import CorpusError
 from espnet_ssr.recipes.order import by_hash
-from espnet_ssr.recipes.prepared import Entry, Prepared
+from espnet_ssr.recipes.prepared import Entry, Prepared, fault_of_line
 
 SAMPLE_RATE = 16000
 TABLES = ("wav.scp", "text", "utt2spk")
@@ -47,14 +47,7 @@ def read_table(path: Path, prepared: Prepared) -> dict[str, str]:
     for number, raw in enumerate(path.read_bytes().splitlines(), 1):
         line = raw.decode("utf-8", errors="replace")
         key, value = (*line.split(maxsplit=1), "", "")[:2]
-        cause = ""
-        if "\N{REPLACEMENT CHARACTER}" in line:
-            cause = "bad_utf8"
-        elif not value:
-            cause = "bad_line"
-        elif key in table:
-            cause = "duplicate_utterance"
-        if cause:
+        if cause := fault_of_line(line, bool(value), key, table):
             prepared.drop(f"{path.name}:{number}", cause, f"{path}:{number}: {line!r}")
         else:
             table[key] = value.strip()
