@@ -12,6 +12,7 @@ from statistics import mean, stdev
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.environment import describe_environment
 from espnet_ssr.evaluate.experiments import TRAINED, Experiment, read_experiments
+from espnet_ssr.evaluate.fidelity_bands import accuracy_by_count
 from espnet_ssr.markdown import describe_run, table
 from espnet_ssr.plots import plot_panels
 from espnet_ssr.train.cost import read_cost
@@ -21,7 +22,8 @@ EXPLANATION = """\
 - **CPU minutes**: of all steps of the training, data loaders included, validation left out; of the
   first process where there are several. *steps*: of the optimizer, until training stopped.
 - **token accuracy**, **centred cosine**, **WER (nearest)**: of one vector a token against the
-  embeddings of the vocabulary, for connectors that give one.
+  embeddings of the vocabulary, for connectors that give one. *0 times* to *100+ times*: token
+  accuracy of tokens that occur so often in the training set.
 - **number exact**: share of utterances with the right number of vectors without a transcript: by
   the connector itself, or by the aligner's segments (`--textless true`).
 - **nats**: minus the mean log-likelihood of a token of the transcript after what the frozen LLM was
@@ -54,6 +56,10 @@ FIGURES = {
     "steps": Figure("steps", digits=0),
     "cpu_minutes": Figure("CPU minutes", digits=1),
     "token_accuracy": Figure("token accuracy", ("figures", "connector", "token_accuracy")),
+    "token_accuracy_0": Figure("0 times", ("by_count", "token_accuracy_0")),
+    "token_accuracy_1_9": Figure("1-9 times", ("by_count", "token_accuracy_1_9")),
+    "token_accuracy_10_99": Figure("10-99 times", ("by_count", "token_accuracy_10_99")),
+    "token_accuracy_100": Figure("100+ times", ("by_count", "token_accuracy_100")),
     "centred_cosine": Figure("centred cosine", ("figures", "connector", "centred_cosine")),
     "wer": Figure("WER (nearest)", ("figures", "connector", "wer"), 1, 100),
     "segments_exact": Figure("number exact", ("textless", "segments_exact")),
@@ -141,6 +147,10 @@ def _figures(results: list[dict]) -> dict[str, float]:
     Where two results have a figure it is that of the one in front of the LLM, as its vectors are
     those that the nats are of, then that of the connector's own number of vectors.
     """
+    results = [
+        {**result, "by_count": accuracy_by_count(result.get("bands", {}).get("frequency", ()))}
+        for result in results
+    ]
     ordered = sorted(results, key=lambda result: ("llm" not in result, "figures" not in result))
     figures = {}
     for name, figure in FIGURES.items():

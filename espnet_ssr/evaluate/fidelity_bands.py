@@ -3,7 +3,7 @@ and by its place in the utterance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -14,6 +14,10 @@ FREQUENCIES = (0, 1, 10, 100, 1000)
 
 POSITIONS = (0, 1, 2, 4, 8, 16, 32, 64)
 """First position, from 0, of each band; the last one is open."""
+
+
+COUNTS = {"_0": (0, 0), "_1_9": (1, 9), "_10_99": (10, 99), "_100": (100, None)}
+"""Suffix of a figure's name -> first and last number of occurrences; None: open."""
 
 
 def fidelity_by_band(
@@ -43,6 +47,29 @@ def fidelity_by_band(
         "frequency": _bands(counts[token_id].cpu(), FREQUENCIES, figures),
         "position": _bands(positions, POSITIONS, figures),
     }
+
+
+def accuracy_by_count(bands: Sequence[Mapping]) -> dict[str, float]:
+    """Token accuracy by how often a token occurred in training, in the bands of ``COUNTS``.
+
+    Args:
+        bands: ``frequency`` of ``fidelity_by_band``; finer ones are merged, weighted by tokens.
+
+    Returns:
+        ``token_accuracy_0``, ``_1_9``, ``_10_99`` and ``_100``, of bands that have tokens.
+
+    Raises:
+        ValueError: a band is of two of ``COUNTS``.
+    """
+    found = {}
+    for suffix, (first, last) in COUNTS.items():
+        parts = [b for b in bands if b["from"] >= first and (last is None or b["from"] <= last)]
+        if last is not None and any(b["to"] is None or b["to"] > last for b in parts):
+            raise ValueError(f"bands {[b['from'] for b in bands]}: not parts of {first} to {last}")
+        if tokens := sum(b["tokens"] for b in parts):
+            correct = sum(b["tokens"] * b["token_accuracy"] for b in parts)
+            found[f"token_accuracy{suffix}"] = correct / tokens
+    return found
 
 
 def _bands(

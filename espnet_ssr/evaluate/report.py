@@ -12,6 +12,7 @@ from espnet_ssr.evaluate.experiments import (
     read_cascades,
     split_common_suffix,
 )
+from espnet_ssr.evaluate.fidelity_bands import accuracy_by_count
 from espnet_ssr.evaluate.report_text import KINDS, millions, percent
 from espnet_ssr.markdown import describe_run, number, table
 from espnet_ssr.plots import plot_bars
@@ -21,8 +22,10 @@ COLUMNS = {
     "centred_cosine": "centred cosine",
     "mse": "MSE / variance",
     "token_accuracy": "token accuracy",
-    "token_accuracy_seen": "seen tokens",
-    "token_accuracy_unseen": "unseen tokens",
+    "token_accuracy_0": "0 times",
+    "token_accuracy_1_9": "1-9 times",
+    "token_accuracy_10_99": "10-99 times",
+    "token_accuracy_100": "100+ times",
     "wer": "WER",
     "cer": "CER",
 }
@@ -117,7 +120,10 @@ def _table(experiments: list[Experiment]) -> str:
     for e in experiments:
         size, seed = millions(e.result["parameters"]), str(e.config["seed"])
         figures = e.result["figures"]
-        rows.append([f"**{e.name}**", e.commit, size, seed, *_cells(figures["connector"])])
+        by_count = accuracy_by_count(e.result.get("bands", {}).get("frequency", ()))
+        rows.append(
+            [f"**{e.name}**", e.commit, size, seed, *_cells(figures["connector"] | by_count)]
+        )
         rows.append([f"↳ {CONTROL}", "", "", "", *_cells(figures[CONTROL])])
     rows.append([CONSTANT, "", "0", "", *_cells(experiments[0].result["figures"][CONSTANT])])
     return table(header, rows, text_columns=4)

@@ -9,7 +9,8 @@ FIDELITY = """\
   subtracting the mean of all embeddings, which flatters the raw figure.
 - **MSE / variance**: squared distance over the mean squared distance of embeddings from their mean.
 - **token accuracy**: share of tokens whose embedding is the nearest of the whole vocabulary
-  (centred cosine); *seen* and *unseen*: tokens that do, or do not, occur in the training set.
+  (centred cosine); *0 times*, *1-9 times*, *10-99 times*, *100+ times*: of tokens that occur so
+  often in the training set.
 - **WER**, **CER**: of the text that the nearest tokens spell, in per cent.
 - *shuffled segments* (control): the same connector on real segments of other utterances.
 - *mean embedding* (control): for every token the mean embedding of the training set's tokens. What

@@ -77,8 +77,8 @@ def test_all_results_of_a_training_are_in_one_row(write, tmp_path):
     row = cells(write({"cif": ["distill_cif"]}))["cif", "distilled"]
     assert list(row) == HEADER
     assert list(row.values())[2:] == [
-        "0", "4.00", "12.50", "120", "3.0", "0.500", "0.750", "25.0", "0.125", "2.000", "0.250",
-        "4.000", "5.000", "75.0", "50.0",
+        "0", "4.00", "12.50", "120", "3.0", "0.500", *4 * ["-"], "0.750", "25.0", "0.125", "2.000",
+        "0.250", "4.000", "5.000", "75.0", "50.0",
     ]  # fmt: skip
 
 
@@ -87,8 +87,16 @@ def test_what_a_connector_has_no_figure_for_is_left_open(write, tmp_path):
     row = cells(write({"stack": ["lm_stack"]}))["stack", "through the LLM"]
     open_ = [heading for heading, cell in row.items() if cell == "-"]
     assert open_ == [
-        "steps", "CPU minutes", "token accuracy", "centred cosine", "WER (nearest)", "number exact"
+        "steps", "CPU minutes", "token accuracy", "0 times", "1-9 times", "10-99 times",
+        "100+ times", "centred cosine", "WER (nearest)", "number exact",
     ]  # fmt: skip
+
+
+def test_accuracy_by_count(write, tmp_path):
+    band = {"from": 1, "to": 9, "tokens": 2, "token_accuracy": 0.375}
+    add(tmp_path / "distill_ssr", distilled(bands={"frequency": [band]}))
+    row = cells(write({"ssr": ["distill_ssr"]}))["ssr", "distilled"]
+    assert (row["0 times"], row["1-9 times"]) == ("-", "0.375")
 
 
 def test_own_number_of_vectors_counts_before_that_of_the_aligner(write, tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_ssr.evaluate.embedding import fidelity
-from espnet_ssr.evaluate.fidelity_bands import fidelity_by_band
+from espnet_ssr.evaluate.fidelity_bands import COUNTS, accuracy_by_count, fidelity_by_band
 from espnet_ssr.llm.embedding import EmbeddingSpace
 
 
@@ -39,3 +39,36 @@ def test_bands_are_parts_of_the_whole(embedding_matrix, lengths, seed):
         for name in ("token_accuracy", "cosine", "centred_cosine", "mse"):
             mean = sum(band["tokens"] * band[name] for band in bands) / sum(lengths)
             assert mean == pytest.approx(whole[name], abs=1e-5)
+
+
+def band(first, last, tokens, accuracy):
+    return {"from": first, "to": last, "tokens": tokens, "token_accuracy": accuracy}
+
+
+def test_bands_above_100_are_one():
+    bands = [band(0, 0, 3, 0.25), band(100, 999, 3, 0.5), band(1000, None, 1, 1.0)]
+    expected = {"token_accuracy_0": 0.25, "token_accuracy_100": 0.625}
+    assert accuracy_by_count(bands) == expected
+    assert accuracy_by_count([]) == {}
+    with pytest.raises(ValueError, match="not parts of 1 to 9"):
+        accuracy_by_count([band(5, 20, 1, 1.0)])
+
+
+@given(seed=st.integers(0, 99))
+def test_accuracy_by_count_is_that_of_the_tokens(embedding_matrix, seed):
+    generator = torch.Generator().manual_seed(seed)
+    space = EmbeddingSpace(embedding_matrix)
+    token_id = torch.randint(40, (60,), generator=generator)
+    scale = 10 ** torch.randint(4, (40,), generator=generator)
+    counts = torch.randint(2000, (40,), generator=generator) // scale
+    vectors = space(token_id) + 0.3 * torch.randn(60, 12, generator=generator)
+    correct = space.nearest(vectors) == token_id
+    bands = fidelity_by_band(vectors, [60], token_id, counts, space)["frequency"]
+    found = accuracy_by_count(bands)
+    for suffix, (first, last) in COUNTS.items():
+        own = counts[token_id]
+        of_band = correct[(own >= first) & (own <= (own.max() if last is None else last))]
+        name = f"token_accuracy{suffix}"
+        assert (name in found) == bool(len(of_band))
+        if len(of_band):
+            assert found[name] == pytest.approx(of_band.float().mean().item(), abs=1e-6)

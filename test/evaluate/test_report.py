@@ -13,6 +13,10 @@ FIGURES = {
     "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
     "token_accuracy_seen": 0.75, "token_accuracy_unseen": None, "wer": 0.125, "cer": 0.0625,
 }  # fmt: skip
+BANDS = [
+    {"from": first, "to": last, "tokens": tokens, "token_accuracy": accuracy}
+    for first, last, tokens, accuracy in [(0, 0, 3, 0.25), (100, 999, 3, 0.5), (1000, None, 1, 1.0)]
+]
 
 
 def add_experiment(expdir, name, test_set="test", inference="decode", seed=0, **figures):
@@ -28,6 +32,7 @@ def add_experiment(expdir, name, test_set="test", inference="decode", seed=0, **
     }
     result = {
         "figures": rows, "parameters": 4_700_000, "seen_share": 0.914, "utterances": 27,
+        "bands": {"frequency": BANDS},
         "tokens": 306, "seconds": 81.4, "vectors_per_second": 3.75, "frames_per_vector": 13.3,
     }  # fmt: skip
     (output / "result.json").write_text(json.dumps(result))
@@ -56,7 +61,8 @@ def test_two_experiments(expdir, tmp_path):
     names = [row[0] for row in rows]
     shuffled = "↳ shuffled segments"
     assert names == ["**mean**", shuffled, "**ssr_block**", shuffled, "mean embedding"]
-    figures = ["0.900", "0.800", "0.500", "0.600", "0.750", "-", "12.5", "6.2"]
+    by_count = ["0.250", "-", "-", "0.625"]
+    figures = ["0.900", "0.800", "0.500", "0.600", *by_count, "12.5", "6.2"]
     assert rows[0][1:] == ["0.1.0 (commit abc)", "4.70 M", "5", *figures]
     assert rows[1][header.index("token accuracy")] == "0.010"
     assert all(len(row) == len(header) for row in rows)
