@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Stage 10 without speech: what a fine-tuned LLM has kept of its ability to read and write text.
 
-Perplexity of a text and accuracy on BLiMP, before the training and after it.
+Perplexity of a text and accuracy on BLiMP, before the training and after it, and how far the LLM's
+predictions of that text have moved (forgetting).
 """
 
+from functools import cache
 from pathlib import Path
 
 from espnet_ssr.bin.options import make_parser
@@ -36,7 +38,9 @@ def main() -> None:
 
     from espnet_ssr.evaluate import retention
     from espnet_ssr.evaluate.files import write_result
+    from espnet_ssr.evaluate.forgetting import measure_forgetting, read_documents
     from espnet_ssr.evaluate.transcript import load_reader
+    from espnet_ssr.llm.language_model import LanguageModel
     from espnet_ssr.llm.load import load_language_model
 
     benchmark = retention.read_benchmark(
@@ -46,15 +50,22 @@ def main() -> None:
     name, tokenizer = reader.args.llm, reader.prompts["llm"].tokenizer
     dtype = str(reader.llm.dtype).removeprefix("torch.")
     after = retention.score_benchmark(reader.llm, tokenizer, benchmark)
+    read = read_documents(reader.llm, tokenizer, benchmark) if benchmark.documents else []
     del reader  # one LLM in memory at a time
 
+    @cache
+    def original() -> LanguageModel:
+        return load_language_model(name, dtype).to(args.device)
+
     def score_original() -> retention.Scores:
-        original = load_language_model(name, dtype).to(args.device)
-        return retention.score_benchmark(original, tokenizer, benchmark)
+        return retention.score_benchmark(original(), tokenizer, benchmark)
 
     inputs = {"llm": name, "dtype": dtype, "benchmark": benchmark.digest()}
     before = retention.cached_scores(args.before, inputs, score_original)
     result = retention.compare_scores(before, after, benchmark)
+    if read:
+        forgetting = measure_forgetting(original(), tokenizer, benchmark, read)
+        result["retention"]["change"]["forgetting"] = forgetting
     args.output_dir.mkdir(parents=True, exist_ok=True)
     write_result(args.output_dir, result)
     for name, row in result["retention"].items():

@@ -15,12 +15,14 @@ DIGITS = 5  # more are noise, and differ from machine to machine
 
 @dataclass(frozen=True)
 class Score:
-    """How well ``tokens`` tokens were predicted: the sum of their nats, and how many were the
-    likeliest."""
+    """How well ``tokens`` tokens were predicted: the sum of their nats, how many were the
+    likeliest, and, where it was measured, the sum of the divergence from what the text alone
+    predicts."""
 
     nats: float
     tokens: int
     correct: int
+    divergence: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What an LLM keeps of its ability to read and write text when it is fine-tuned: perplexity of a
-text, and accuracy on BLiMP (Warstadt et al., TACL 2020), before and after. No speech is read."""
+text, and accuracy on BLiMP (Warstadt et al., TACL 2020), before and after, and how far its
+predictions moved (see ``forgetting``). No speech is read."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,9 +20,9 @@ from transformers import PreTrainedTokenizerBase
 from espnet_ssr.batching import length_buckets
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.evaluate.bootstrap import bootstrap_interval
-from espnet_ssr.llm.cross_entropy import score_tokens
+from espnet_ssr.evaluate.misalignment import Predictions, predict, score_predictions
 from espnet_ssr.llm.language_model import LanguageModel
-from espnet_ssr.llm.prompt import Row, first_tokens, predicting_states
+from espnet_ssr.llm.prompt import Row, first_tokens
 from espnet_ssr.progress import Progress
 
 MAX_POSITIONS = 2000  # of a batch, padding included: what the LLM reads at a time
@@ -149,23 +150,29 @@ def _nats(
     llm: LanguageModel, first: list[int], texts: Sequence[list[int]], name: str
 ) -> list[float]:
     """Negative log-likelihood of each text (token ids) after the first tokens."""
+    found = [0.0] * len(texts)
+    for batch, targets, predictions in read_texts(llm, first, texts, name):
+        nats = score_predictions(predictions, targets).nats.double()
+        for n, part in zip(batch, nats.split([len(texts[n]) for n in batch]), strict=True):
+            found[n] = part.sum().item()
+    return found
+
+
+def read_texts(
+    llm: LanguageModel, first: list[int], texts: Sequence[list[int]], name: str
+) -> Iterator[tuple[list[int], torch.Tensor, Predictions]]:
+    """Texts (token ids) in batches of like length: their numbers, all their tokens ``(S,)``, and
+    what the LLM predicts these from, the first ones after ``first``."""
     lengths = {str(n): len(first) + len(ids) for n, ids in enumerate(texts)}
     batches = length_buckets(lengths, MAX_POSITIONS)
     progress = Progress(len(batches), name)
-    found = [0.0] * len(texts)
-    for batch in batches:
-        rows = []
-        for n in batch:
-            ids = texts[int(n)]
-            targets = torch.tensor(ids, device=llm.device)
-            rows.append(Row(llm.embed([*first, *ids[:-1]]), targets))
-        targets = torch.cat([row.targets for row in rows])
-        scores = score_tokens(llm.logits, predicting_states(rows, llm), targets)
-        parts = scores.nats.double().split([len(row.targets) for row in rows])
-        for n, part in zip(batch, parts, strict=True):
-            found[int(n)] = part.sum().item()
+    for batch in (list(map(int, names)) for names in batches):
+        rows = [
+            Row(llm.embed([*first, *texts[n][:-1]]), torch.tensor(texts[n], device=llm.device))
+            for n in batch
+        ]
+        yield batch, torch.cat([row.targets for row in rows]), predict(rows, llm)
         progress.update()
-    return found
 
 
 def cached_scores(path: Path, inputs: dict[str, str], compute: Callable[[], Scores]) -> Scores:

@@ -17,14 +17,13 @@ from torch.utils.data import DataLoader
 from espnet_ssr.batching import length_buckets
 from espnet_ssr.evaluate.embedding import longest_kept
 from espnet_ssr.evaluate.items import DIGITS, ITEMS, Item, Score, write_items
-from espnet_ssr.llm.cross_entropy import score_tokens
+from espnet_ssr.evaluate.misalignment import predict, score_predictions
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.prompt import (
     PROMPTS,
     Dictation,
     Prompt,
     make_prompt,
-    predicting_states,
     stop_tokens,
 )
 from espnet_ssr.llm.tokenizer import load_tokenizer
@@ -103,7 +102,7 @@ def hear(
     Raises:
         ValueError: there are no segments and the connector needs some.
     """
-    device = model.connector.output.weight.device
+    device = model.connector.device
     heard = {}
     for utt_id, ids in references.items():
         _, batch = loader.collate_fn([loader.dataset[utt_id]])
@@ -156,8 +155,9 @@ def make_items(
     The kinds: ``llm``, the true transcript (without its end) after each of these. Where there is a
     vector for each token, of the first two rows also ``continuation``: how well each token is
     predicted from the vectors, or the embeddings, of those before it; the difference is the gap
-    between speech and text. And ``dictation``: from its own vector, too, and the right tokens
-    before it. The first two rows are written down as well, in all kinds but ``continuation``.
+    between speech and text, and the divergence of the two predictions is the misalignment. And
+    ``dictation``: from its own vector, too, and the right tokens before it. The first two rows are
+    written down as well, in all kinds but ``continuation``.
 
     Args:
         heard: these utterances, and the others.
@@ -172,7 +172,10 @@ def make_items(
     scores, written = {}, {}
     for kind, prompt in reader.prompts.items():
         chosen = rows if kind == "llm" else two
-        scores[kind] = {name: score(row, targets, llm, prompt) for name, row in chosen.items()}
+        scores[kind] = {
+            name: score(row, targets, llm, prompt, _beside(kind, name, two))
+            for name, row in chosen.items()
+        }
         if kind != "continuation":
             written[kind] = {name: write(row, targets, llm, prompt) for name, row in two.items()}
     tokenizer = reader.prompts["llm"].tokenizer
@@ -191,28 +194,49 @@ def make_items(
     ]
 
 
+def _beside(kind: str, name: str, rows: Mapping[str, Tensors]) -> Tensors | None:
+    """What a row is compared with, position by position."""
+    return rows["text"] if (kind, name) == ("continuation", "connector") else None
+
+
 def _of_utterance(utt_id: str, rows: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
     return {name: row[utt_id] for name, row in rows.items()}
 
 
 def score(
-    vectors: Tensors, targets: Tensors, llm: LanguageModel, prompt: Prompt | Dictation
+    vectors: Tensors,
+    targets: Tensors,
+    llm: LanguageModel,
+    prompt: Prompt | Dictation,
+    beside: Tensors | None = None,
 ) -> dict[str, Score]:
-    """How well each utterance's tokens are predicted after a prompt, its end left out."""
+    """How well each utterance's tokens are predicted after a prompt, its end left out.
+
+    Args:
+        beside: other vectors, as many; the scores have the divergence of the predictions from what
+            these predict.
+    """
     found = {}
     for batch in _batches(vectors, targets, prompt):
         rows = [prompt.fill(vectors[u], targets[u], llm, end=False) for u in batch]
         sizes = [len(row.targets) for row in rows]
         if not sum(sizes):
-            found |= dict.fromkeys(batch, Score(0.0, 0, 0))
+            found |= dict.fromkeys(batch, Score(0.0, 0, 0, None if beside is None else 0.0))
             continue
+        wanted = None
+        if beside is not None:
+            wanted = predict([prompt.fill(beside[u], targets[u], llm, False) for u in batch], llm)
         ids = torch.cat([row.targets for row in rows])
-        scores = score_tokens(llm.logits, predicting_states(rows, llm), ids)
-        parts = zip(batch, scores.nats.split(sizes), scores.correct.split(sizes), strict=True)
-        for utt_id, nats, correct in parts:
-            total = round(nats.sum().item(), DIGITS)
-            found[utt_id] = Score(total, len(nats), int(correct.sum()))
+        scores = score_predictions(predict(rows, llm), ids, wanted)
+        columns = zip(*(column.split(sizes) for column in scores), strict=True)
+        for utt_id, (nats, correct, divergence) in zip(batch, columns, strict=True):
+            apart = None if beside is None else _sum(divergence)
+            found[utt_id] = Score(_sum(nats), len(nats), int(correct.sum()), apart)
     return found
+
+
+def _sum(nats: torch.Tensor) -> float:
+    return round(nats.sum().item(), DIGITS)
 
 
 def write(

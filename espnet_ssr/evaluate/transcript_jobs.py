@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def evaluate_job(
         _describe(part_of_job(keys, job, num_jobs, shard_size), others, files),
         output_dir / SHARDS,
         job,
-        {**settings, "prompts": prompts},
+        {**settings, "prompts": prompts, "scores": [field.name for field in fields(Score)]},
         partial(
             evaluate_utterances, reader=reader, loader=loader, references=references, others=others
         ),
@@ -109,8 +110,8 @@ def summarize(items: Sequence[Item]) -> dict:
 
     Returns:
         the kinds of ``make_items``, of each row ``nats_per_token``, ``perplexity``,
-        ``token_accuracy`` and, where something was written, ``wer`` and ``cer``; sizes of the set,
-        and vectors a second of speech.
+        ``token_accuracy``, where it was measured ``misalignment`` and, where something was written,
+        ``wer`` and ``cer``; sizes of the set, and vectors a second of speech.
     """
     references = [plain(item.reference) for item in items]
     result = {}
@@ -134,4 +135,6 @@ def mean_score(scores: Sequence[Score]) -> dict[str, float]:
     tokens = max(sum(score.tokens for score in scores), 1)
     nats = sum(score.nats for score in scores) / tokens
     correct = sum(score.correct for score in scores) / tokens
-    return {"nats_per_token": nats, "perplexity": math.exp(nats), "token_accuracy": correct}
+    means = {"nats_per_token": nats, "perplexity": math.exp(nats), "token_accuracy": correct}
+    apart = [score.divergence for score in scores if score.divergence is not None]
+    return {**means, "misalignment": sum(apart) / tokens} if apart else means

@@ -189,7 +189,14 @@ def test_command(options, tmp_path, monkeypatch, capsys):
     assert change["perplexity"] == pytest.approx(after["perplexity"] / before["perplexity"] - 1)
     assert (result["tokens"], result["pairs"]) == (13, 4)
     assert "change: perplexity" in capsys.readouterr().out
-    # The second time the LLM as it was is not built.
+    assert change["forgetting"] > 0
+    # The LLM as it was is built once more for what it predicts in the text only.
+    run(monkeypatch, **options)
+    assert json.loads((tmp_path / "out" / "result.json").read_text()) == result
+    del options["text_file"]
+    run(monkeypatch, **options)
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert "forgetting" not in result["retention"]["change"]
     monkeypatch.setattr("espnet_ssr.llm.load.load_language_model", None)
     run(monkeypatch, **options)
     assert json.loads((tmp_path / "out" / "result.json").read_text()) == result

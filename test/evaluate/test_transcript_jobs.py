@@ -78,7 +78,7 @@ def test_any_number_of_jobs(data, run, tmp_path, capsys):
     assert "llm, other utterance: nats_per_token" in capsys.readouterr().out
     result = json.loads((out / "result.json").read_text())
     assert (result["utterances"], result["missing"]) == (5, 1)
-    assert "continuation" in result
+    assert result["continuation"]["connector"]["misalignment"] > 0
     assert result["parameters"] > 0
     items = read_items(out / "items.jsonl")
     heard = [u for u in TEXTS if u != UNHEARD]
@@ -171,7 +171,7 @@ def test_summary():
         other="b",
         scores={
             "llm": {"connector": Score(3.0, 4, 1), "nothing": Score(9.0, 4, 0)},
-            "continuation": {"connector": Score(2.0, 3, 3)},
+            "continuation": {"connector": Score(2.0, 3, 3, 1.5)},
         },
         reference="One, two",
         written={"llm": {"connector": "one too"}},
@@ -184,7 +184,7 @@ def test_summary():
         other="a",
         scores={
             "llm": {"connector": Score(2.0, 1, 1), "nothing": Score(1.0, 1, 1)},
-            "continuation": {"connector": Score(0.0, 0, 0)},
+            "continuation": {"connector": Score(0.0, 0, 0, 0.0)},
         },
         reference="three four",
         written={"llm": {"connector": "Three four!"}},
@@ -196,6 +196,8 @@ def test_summary():
         {"nats_per_token": 1.0, "perplexity": np.e, "token_accuracy": 2 / 5, **errors}
     )
     assert result["llm"]["nothing"]["nats_per_token"] == 2.0
-    assert result["continuation"]["connector"]["token_accuracy"] == 1
+    continuation = result["continuation"]["connector"]
+    assert (continuation["token_accuracy"], continuation["misalignment"]) == (1, 0.5)
+    assert "misalignment" not in result["llm"]["nothing"]
     sizes = {"utterances": 2, "tokens": 5, "seconds": 5.0, "vectors_per_second": 2.0}
     assert {name: result[name] for name in sizes} == sizes
