@@ -17,6 +17,12 @@ def main() -> None:
     add_voice_options(parser)
     parser.add_argument("--num", type=int, help="first so many usable texts (default: all)")
     parser.add_argument("--prefix", default="", help="of the utterances' numbers: train-")
+    parser.add_argument(
+        "--transcript",
+        choices=("normalized", "natural"),
+        default="normalized",
+        help="lower-case words, or the text with its case and punctuation, numbers put into words",
+    )
     args = parser.parse_args()
     if args.num is not None and args.num < 1:
         parser.error(f"--num must be 1 or more, not {args.num}")
@@ -25,13 +31,15 @@ def main() -> None:
     from espnet_ssr.recipes import synth
 
     texts = synth.read_texts(args.text)
+    natural = args.transcript == "natural"
     if args.job is None:
         made = synth.make_synth_set(
-            texts, args.voice, args.output_dir, args.num, args.seed, args.prefix
+            texts, args.voice, args.output_dir, args.num, args.seed, args.prefix, natural
         )
         print(f"{args.output_dir}: {made}")
     else:
-        plan = synth.make_plan(texts, synth.load_voices(args.voice), args.num, args.prefix)
+        voices = synth.load_voices(args.voice)
+        plan = synth.make_plan(texts, voices, args.num, args.prefix, natural)
         synth.speak_part(plan, args.voice, args.output_dir, args.seed, args.job, args.nj)
 
 

@@ -23,15 +23,18 @@ from espnet_ssr.shards import merge_shards, run_shards
 from espnet_ssr.text import normalize_text
 from espnet_ssr.tts.load import load_voices
 from espnet_ssr.tts.piper import merge_marks
+from espnet_ssr.tts.verbalize import verbalize
 from espnet_ssr.tts.voice import Phone, Reading, Refused, Voice
 
 SHARD_SIZE = 200
 
 
 class Planned(NamedTuple):
-    """An utterance to be: its transcript, its voice (an index) and what that has to be given."""
+    """An utterance to be: its transcript, its normalized words, its voice (an index) and what that
+    has to be given."""
 
     text: str
+    words: str
     voice: int
     reading: Reading
 
@@ -57,12 +60,18 @@ def read_texts(path: Path) -> list[str]:
 
 
 def make_plan(
-    texts: Sequence[str], voices: Sequence[Voice], num: int | None = None, prefix: str = ""
+    texts: Sequence[str],
+    voices: Sequence[Voice],
+    num: int | None = None,
+    prefix: str = "",
+    natural: bool = False,
 ) -> Plan:
     """Deal texts out to voices: text 1 to the first, text 2 to the second and so on, over again.
 
     Takes the first ``num`` texts (None: all) that their voice can read. An utterance is named after
-    its voice, ``prefix`` and the number of its text, from 1.
+    its voice, ``prefix`` and the number of its text, from 1. Its transcript is normalized words, or
+    ``natural``: the text as it is written, but with numbers, symbols and abbreviations put into words
+    (`verbalize`).
 
     Raises:
         ValueError: fewer than ``num`` texts (None: not one) can be used.
@@ -74,11 +83,14 @@ def make_plan(
         index = number % len(voices)
         utt_id = f"{voices[index].name}-{prefix}{number + 1:06d}"
         try:
-            reading = voices[index].read(text)
+            spoken = verbalize(text) if natural else text
+            reading = voices[index].read(spoken)
         except Refused as error:
             plan.refused[utt_id] = f"{error.cause} {error}"
         else:
-            plan.utterances[utt_id] = Planned(normalize_text(text), index, reading)
+            words = normalize_text(spoken)
+            transcript = spoken if natural else words
+            plan.utterances[utt_id] = Planned(transcript, words, index, reading)
     if len(plan.utterances) < (num or 1):
         raise ValueError(f"too few texts, {num or 1} wanted: {plan.describe()}")
     return plan
@@ -125,14 +137,14 @@ def speak_shard(
     used = sorted({utterance.voice for utterance in planned.values()})
     voices = dict(zip(used, load_voices([specs[index] for index in used]), strict=True))
     wav_scp, seconds, alignments = {}, {}, []
-    for utt_id, (text, index, reading) in planned.items():
+    for utt_id, (_, spoken, index, reading) in planned.items():
         samples, words = voices[index].speak(reading, seed)
         rate = voices[index].sample_rate
         soundfile.write(folder / f"{utt_id}.wav", samples, rate)
         wav_scp[utt_id] = str(final_folder.absolute() / f"{utt_id}.wav")
         seconds[utt_id] = f"{len(samples) / rate:.3f}"
         if words is not None:
-            alignments.append(to_alignments(utt_id, text, words, rate))
+            alignments.append(to_alignments(utt_id, spoken, words, rate))
         progress.update()
     write_keyed(folder / "wav.scp", wav_scp)
     write_keyed(folder / "utt2dur", seconds)
@@ -192,6 +204,7 @@ def make_synth_set(
     num: int | None = None,
     seed: int = 0,
     prefix: str = "",
+    natural: bool = False,
 ) -> str:
     """Make the Kaldi data directory ``output_dir`` of the first ``num`` usable texts.
 
@@ -199,6 +212,7 @@ def make_synth_set(
         texts: one for each utterance, dealt out to the voices as by `make_plan`.
         specs: see `load_voices`.
         prefix: of the utterances' numbers, so that those of several sets differ.
+        natural: see `make_plan`.
 
     Returns:
         Counts and durations, for people.
@@ -207,7 +221,7 @@ def make_synth_set(
         ValueError: as `load_voices` and `make_plan`.
     """
     voices = load_voices(specs)
-    plan = make_plan(texts, voices, num, prefix)
+    plan = make_plan(texts, voices, num, prefix, natural)
     speak_part(plan, specs, output_dir, seed)
     seconds = complete_set(plan, voices, output_dir)
     return f"{len(voices)} voices, {seconds:.1f} s, {plan.describe()}"
