@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import pad
 
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.abs import AbsConnector, States
 from espnet_ssr.connector.transformer import TransformerLayer, attend_all, position_table
 from espnet_ssr.tensors import length_mask
 
@@ -69,8 +69,8 @@ class CIFConnector(AbsConnector):
         self.norm = torch.nn.LayerNorm(hidden_size)
         self.output = torch.nn.Linear(hidden_size, output_size)
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``; ``token_end`` is not looked at."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``; ``token_end`` is not looked at."""
         mask = length_mask(feats_lengths, feats.size(1))
         states = self._encode(feats, feats_lengths, mask)
         weights = self.weights(states).masked_fill(~mask, 0.0)
@@ -83,9 +83,14 @@ class CIFConnector(AbsConnector):
         else:
             counts, weights = token_lengths, scale_to(weights, token_lengths)
         fired = integrate(weights, states, counts).to(self.norm.weight.dtype)
-        embeds = self.output(self.norm(fired))
-        is_vector = length_mask(counts, embeds.size(1)) & (feats_lengths > 0)[:, None]
-        return ConnectorOutput(embeds.masked_fill(~is_vector[..., None], 0.0), counts, losses)
+        is_vector = length_mask(counts, fired.size(1))
+        return States(self.norm(fired[is_vector]), counts, losses)
+
+    def forward(self, feats, feats_lengths, *segments, **more):
+        """See ``AbsConnector.forward``; vectors of an utterance without frames are zero."""
+        output = super().forward(feats, feats_lengths, *segments, **more)
+        output.embeds = output.embeds.masked_fill((feats_lengths == 0)[:, None, None], 0.0)
+        return output
 
     def fires_freely(self, token_lengths: torch.Tensor | None) -> bool:
         """The weights alone decide how many vectors there are."""

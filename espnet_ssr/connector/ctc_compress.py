@@ -59,8 +59,8 @@ class CTCCompressConnector(MLPConnector):
         self.aligner.eval()
         return self
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         mask = length_mask(feats_lengths, feats.size(1))
         feats = feats.where(mask[..., None], 0)
         first, last = self._run_edges(self._labels(feats, feats_lengths), mask)
@@ -69,7 +69,7 @@ class CTCCompressConnector(MLPConnector):
         cumulative = cumulative_frames(feats)
         sums = cumulative[utterance, stop] - cumulative[utterance, start]
         means = (sums / (stop - start)[:, None]).to(feats.dtype)
-        return self.connect(means, first.sum(1))
+        return self.states(means, first.sum(1))
 
     @torch.no_grad()
     def _labels(self, feats, lengths):

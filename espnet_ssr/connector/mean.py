@@ -41,15 +41,15 @@ class MeanConnector(MLPConnector):
         self.parts = parts
         self.neighbours = neighbours
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``."""
         mask = length_mask(token_lengths, token_end.size(1))
         # After the last token there is a valid index, so that it can be gathered.
         token_end = token_end.where(mask, 0)
         means = self._part_means(feats, segment_starts(token_end), token_end)
         segments = torch.cat(list(means), dim=-1).where(mask[..., None], 0)
         around = torch.cat([_shift(segments, k) for k in self._offsets()], dim=-1)
-        return self.connect(around[mask], token_lengths)
+        return self.states(around[mask], token_lengths)
 
     def _offsets(self) -> range:
         return range(-self.neighbours, self.neighbours + 1)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.segments import unpack_segments
+from espnet_ssr.connector.abs import AbsConnector, States
 
 
 class MLPConnector(AbsConnector):
@@ -31,7 +30,6 @@ class MLPConnector(AbsConnector):
         self.mlp = torch.nn.Sequential(*layers)
         self.output = torch.nn.Linear(width, output_size)
 
-    def connect(self, packed: torch.Tensor, lengths: torch.Tensor) -> ConnectorOutput:
-        """A vector for each row ``(S, width)`` of all utterances, ``lengths`` ``(B,)`` of each."""
-        vectors = self.output(self.mlp(packed))
-        return ConnectorOutput(unpack_segments(vectors, lengths), lengths)
+    def states(self, packed: torch.Tensor, lengths: torch.Tensor) -> States:
+        """A state for each row ``(S, width)`` of all utterances, ``lengths`` ``(B,)`` of each."""
+        return States(self.mlp(packed), lengths)

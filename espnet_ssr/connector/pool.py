@@ -37,7 +37,7 @@ class PoolConnector(MLPConnector):
         super().__init__(input_size, output_size, hidden_size, num_layers, dropout_rate)
         self.frames = frames
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         groups, mask, lengths = pack_groups(feats, feats_lengths, self.frames)
-        return self.connect(groups.sum(1) / mask.sum(1)[:, None], lengths)
+        return self.states(groups.sum(1) / mask.sum(1)[:, None], lengths)

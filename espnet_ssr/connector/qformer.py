@@ -14,8 +14,8 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
-from espnet_ssr.connector.segments import pack_groups, unpack_segments
+from espnet_ssr.connector.abs import AbsConnector, States
+from espnet_ssr.connector.segments import pack_groups
 from espnet_ssr.connector.transformer import feedforward
 
 INITIAL_DEVIATION = 0.02  # of queries and positions, as in the Q-Former
@@ -64,16 +64,14 @@ class QFormerConnector(AbsConnector):
         self.output_norm = torch.nn.LayerNorm(hidden_size)
         self.output = torch.nn.Linear(hidden_size, output_size)
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         windows, mask, lengths = pack_groups(feats, feats_lengths, len(self.positions))
         windows = self.norm(windows) + self.positions
         x = self.queries.expand(len(windows), -1, -1)
         for layer in self.layers:
             x = layer(x, windows, mask)
-        embeds = self.output(self.output_norm(x)).flatten(0, 1)
-        lengths = lengths * len(self.queries)
-        return ConnectorOutput(unpack_segments(embeds, lengths), lengths)
+        return States(self.output_norm(x).flatten(0, 1), lengths * len(self.queries))
 
 
 class QueryLayer(torch.nn.Module):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import torch
 
-from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.abs import AbsConnector, States
 from espnet_ssr.connector.pooling import POOLINGS
-from espnet_ssr.connector.segments import Rows, pack_segments, unpack_segments
+from espnet_ssr.connector.segments import Rows, pack_segments
 from espnet_ssr.connector.transformer import PackedAttention, TransformerLayer, position_table
 
 
@@ -85,8 +85,8 @@ class SSRConnector(AbsConnector):
                 f"context {self.context}: it counts segments, and causal attention sees them all"
             )
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``."""
         source = pack_segments(token_end, token_lengths, feats.size(1))
         if self.attention == "block":
             packed = _pack_blocks(source, token_lengths, self.context)
@@ -99,10 +99,10 @@ class SSRConnector(AbsConnector):
         if self.pooling is None:
             last = packed.segments.last
             attend = PackedAttention(packed.seen, packed.ends, last)
-            vectors = self.norm(self.layers[-1](x, attend, last))
+            states = self.norm(self.layers[-1](x, attend, last))
         else:
-            vectors = self.pooling(self.norm(self.layers[-1](x, attend)), packed.segments)
-        return ConnectorOutput(unpack_segments(self.output(vectors), token_lengths), token_lengths)
+            states = self.pooling(self.norm(self.layers[-1](x, attend)), packed.segments)
+        return States(states, token_lengths)
 
     def _embed(self, feats: torch.Tensor, packed: _Packed) -> torch.Tensor:
         """What the Transformer reads ``(P, d)``: frames, projected, and their positions."""

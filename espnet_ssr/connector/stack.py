@@ -43,12 +43,12 @@ class StackConnector(MLPConnector):
         self.frames = frames
         self.convolution = FrameConvolution(input_size, kernel_size) if kernel_size else None
 
-    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.forward``; ``token_end`` and ``token_lengths`` are not used."""
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         if self.convolution is not None:
             feats = self.convolution(feats, feats_lengths)
         groups, _, lengths = pack_groups(feats, feats_lengths, self.frames)
-        return self.connect(groups.flatten(1), lengths)
+        return self.states(groups.flatten(1), lengths)
 
 
 class FrameConvolution(torch.nn.Module):

@@ -36,7 +36,7 @@ def load_utterances(
         references: right token ids by utterance; those without are left out.
     """
     utterances = []
-    device = str(model.connector.output.weight.device)
+    device = str(model.connector.device)
     progress = Progress(len(loader), "inference")
     for utt_ids, batch in loader:
         progress.update()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.heads import HullHead
 from espnet_ssr.llm.embedding import EmbeddingSpace
 from espnet_ssr.model.objective import DistillObjective
 from espnet_ssr.model.speech import SpeechModel
+from espnet_ssr.tensors import length_mask
 
 
 class SSRDistillModel(SpeechModel):
@@ -16,7 +19,8 @@ class SSRDistillModel(SpeechModel):
     Args:
         connector: the only part that is trained; token-aligned.
         embedding: the LLM's embedding space.
-        losses: loss -> weight, see ``DistillObjective``; the paper's by default.
+        losses: loss -> weight, see ``DistillObjective``; the paper's by default, ``posterior`` of a
+            hull head.
         temperature, negatives: see ``DistillObjective``.
         speech: what ``SpeechModel`` takes.
     """
@@ -37,10 +41,15 @@ class SSRDistillModel(SpeechModel):
                 f"{type(connector).__name__} through the LLM instead (--lm_config)"
             )
         self.embedding = embedding
-        self.objective = DistillObjective(
-            losses or {"cosine": 1.0, "mse": 1.0}, temperature, negatives
-        )
+        self.has_hull = isinstance(connector.output, HullHead)
+        default = {"posterior": 1.0} if self.has_hull else {"cosine": 1.0, "mse": 1.0}
+        self.objective = DistillObjective(losses or default, temperature, negatives)
+        if "posterior" in self.objective.weights and not self.has_hull:
+            raise ValueError(
+                "model_conf: losses: posterior needs a head with posteriors: head: hull"
+            )
         connector.start_at(embedding.mean, embedding.deviation)
+        connector.attach(embedding)
 
     def forward(self, token_id, token_id_lengths, token_end=None, utt_id=None, **batch):
         """One batch.
@@ -54,9 +63,16 @@ class SSRDistillModel(SpeechModel):
         Returns:
             ``(loss, stats, weight)``; the weight is the number of tokens.
         """
-        output = self.connect(token_end, token_id_lengths, **batch)
-        vectors, ids = self._match(output, token_id, token_id_lengths)
-        loss, stats = self.objective(vectors, ids, self.embedding)
+        candidates = None
+        if self.has_hull and self.training:
+            tokens = token_id[length_mask(token_id_lengths, token_id.size(1))]
+            candidates = self.connector.output.draw_candidates(tokens)
+        output = self.connect(token_end, token_id_lengths, candidates, **batch)
+        vectors, ids, packed = self._match(output, token_id, token_id_lengths)
+        posterior = None
+        if "posterior" in self.objective.weights:
+            posterior = self._posterior_loss(output, packed, ids, candidates)
+        loss, stats = self.objective(vectors, ids, self.embedding, posterior)
         if not self.training:
             # Against the whole vocabulary: as dear as the rest together, so in validation only.
             stats["token_accuracy"] = (self.embedding.nearest(vectors) == ids).float().mean()
@@ -64,10 +80,24 @@ class SSRDistillModel(SpeechModel):
         return loss, stats, token_id_lengths.sum()
 
     def _match(self, output: ConnectorOutput, token_id, token_lengths):
-        """Vectors ``(P, H)`` and the tokens ``(P,)`` that they are compared with."""
+        """Vectors ``(P, H)``, the tokens ``(P,)`` that they are compared with, and where the
+        vectors ``(P,)`` are among the output's packed ones."""
         mean = self.embedding.mean
         with torch.no_grad():
             utterance, vector, token = self.connector.match(
                 output.embeds - mean, output.lengths, self.embedding(token_id) - mean, token_lengths
             )
-        return output.embeds[utterance, vector], token_id[utterance, token]
+        packed = output.packed(utterance, vector)
+        return output.embeds[utterance, vector], token_id[utterance, token], packed
+
+    def _posterior_loss(self, output: ConnectorOutput, packed, ids, candidates) -> torch.Tensor:
+        """Cross-entropy of the tokens ``(P,)`` that can be spoken among the candidates; without
+        any, in validation, among all."""
+        head = self.connector.output
+        spoken = head.can_be_spoken(ids)
+        packed, ids = packed[spoken], ids[spoken]
+        if candidates is None:
+            return head.cross_entropy(output.states[packed], ids)
+        scores = output.scores[packed].float()
+        total = cross_entropy(scores, torch.searchsorted(candidates, ids), reduction="sum")
+        return total / max(len(ids), 1)

@@ -82,6 +82,7 @@ class SSRLMModel(SpeechModel):
         self._prepare_spoken_replay(spoken_replay)
         space = EmbeddingSpace(llm.embedding_matrix())
         connector.start_at(space.mean, space.deviation)
+        connector.attach(llm.embed)
 
     def _check_tasks(self) -> None:
         if not self.tasks:

@@ -8,7 +8,15 @@ from torch.nn.functional import cross_entropy
 from espnet_ssr.llm.cross_entropy import chunked_cross_entropy
 from espnet_ssr.llm.embedding import EmbeddingSpace
 
-LOSSES = ("cosine", "mse", "centred_cosine", "normalized_mse", "info_nce", "cross_entropy")
+LOSSES = (
+    "cosine",
+    "mse",
+    "centred_cosine",
+    "normalized_mse",
+    "info_nce",
+    "cross_entropy",
+    "posterior",
+)
 
 
 class DistillObjective:
@@ -21,10 +29,12 @@ class DistillObjective:
       squared distance over the squared norm of the token's embedding (ACIF);
     * ``info_nce``: cross-entropy of the right token among the distinct tokens of the batch and
       ``negatives`` tokens drawn from the vocabulary (arXiv 1807.03748);
-    * ``cross_entropy``: the same among the whole vocabulary.
+    * ``cross_entropy``: the same among the whole vocabulary;
+    * ``posterior``: cross-entropy of a hull head's scores of the right token among the batch's and
+      drawn ones; tokens that cannot be spoken are left out of it.
 
-    The scores of the last two are centred cosines over ``temperature``: what decides which token is
-    the nearest in evaluation.
+    The scores of ``info_nce`` and ``cross_entropy`` are centred cosines over ``temperature``: what
+    decides which token is the nearest in evaluation.
 
     Args:
         weights: loss -> weight; at least one above 0. A loss of weight 0 is not computed.
@@ -44,9 +54,17 @@ class DistillObjective:
         self.negatives = negatives
 
     def __call__(
-        self, vectors: torch.Tensor, ids: torch.Tensor, space: EmbeddingSpace
+        self,
+        vectors: torch.Tensor,
+        ids: torch.Tensor,
+        space: EmbeddingSpace,
+        posterior: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Loss of vectors ``(S, H)`` of tokens ``(S,)``, and figures to show."""
+        """Loss of vectors ``(S, H)`` of tokens ``(S,)``, and figures to show.
+
+        Args:
+            posterior: the loss of that name, which the scores of a hull head give.
+        """
         stats = {name: values.mean() for name, values in space.fidelity(vectors, ids).items()}
         losses = {"cosine": 1 - stats["cosine"], "mse": stats["mse"]}
         losses["centred_cosine"] = 1 - stats["centred_cosine"]
@@ -59,6 +77,8 @@ class DistillObjective:
             losses["cross_entropy"] = stats["cross_entropy"] = chunked_cross_entropy(
                 lambda part: space.centred_cosines(part) / self.temperature, vectors, ids
             )
+        if "posterior" in self.weights:
+            losses["posterior"] = stats["posterior"] = posterior
         total = sum(weight * losses[name] for name, weight in self.weights.items())
         return total, stats
 

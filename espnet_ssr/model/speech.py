@@ -61,6 +61,7 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
         self,
         token_end: torch.Tensor | None,
         token_lengths: torch.Tensor | None,
+        candidates: torch.Tensor | None = None,
         **batch: torch.Tensor,
     ) -> ConnectorOutput:
         """Vectors of a batch.
@@ -68,6 +69,7 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
         Args:
             token_end: end times ``(B, M)`` in seconds; None for connectors that do without.
             token_lengths: ``(B,)``; None where the connector shall decide how many.
+            candidates: tokens ``(C,)`` that a hull head scores in training; None: all.
             batch: see ``encode``.
 
         Raises:
@@ -81,7 +83,9 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
         frames = None
         if self.connector.needs_segmentation:
             frames = seconds_to_frames(token_end, token_lengths, feats_lengths, self.frame_rate)
-        return self.connector(feats, feats_lengths, frames, token_lengths)
+        # Only heads with posteriors know candidates.
+        scored = {} if candidates is None else {"candidates": candidates}
+        return self.connector(feats, feats_lengths, frames, token_lengths, **scored)
 
     def connect_one(
         self, feats: torch.Tensor, token_end: torch.Tensor | None = None
@@ -95,7 +99,7 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
             token_end: last frames ``(M,)``, of which a connector that needs no segmentation takes
                 the number only; None: it decides by itself how many vectors there are.
         """
-        device = self.connector.output.weight.device
+        device = self.connector.device
         token_lengths = None
         if token_end is not None:
             token_lengths = torch.tensor([len(token_end)], device=device)

@@ -70,7 +70,7 @@ class Listener:
 
     @property
     def _device(self) -> str:
-        return str(self.model.connector.output.weight.device)
+        return str(self.model.connector.device)
 
     def segment(self, speeches: Sequence[Speech]) -> list[Segments]:
         """Segments of each utterance.

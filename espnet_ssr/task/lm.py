@@ -136,11 +136,16 @@ def complete_options(args: argparse.Namespace) -> None:
     known = {**PROMPTS, **args.prompts}
     args.prompts = {task: known[task] for task in args.tasks if task in known} | args.prompts
     if args.distilled is not None:
-        if args.connector_conf:
-            raise ValueError("--distilled says what the connector is: leave out connector_conf")
+        if args.connector_conf or args.head_conf:
+            raise ValueError(
+                "--distilled says what the connector is: leave out connector_conf and head_conf"
+            )
         config = Path(args.distilled).parent / "config.yaml"
         distilled = yaml.safe_load(config.read_text(encoding="utf-8"))
         args.connector, args.connector_conf = distilled["connector"], distilled["connector_conf"]
+        # Connectors that were distilled before there were heads have a linear one.
+        args.head = distilled.get("head", "linear")
+        args.head_conf = distilled.get("head_conf", {})
         option = f"{args.distilled}:connector:connector"
         if option not in args.init_param:
             args.init_param = [option, *args.init_param]

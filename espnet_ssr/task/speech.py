@@ -15,6 +15,7 @@ from espnet_ssr.conf import build_from_conf
 from espnet_ssr.connector import CONNECTORS, AbsConnector
 from espnet_ssr.data.preprocess import PrepareExample
 from espnet_ssr.encoder import ENCODERS, AbsEncoder
+from espnet_ssr.model.head import HEADS, set_head
 from espnet_ssr.task.abs import SSRTask
 
 encoder_choices = ClassChoices("encoder", ENCODERS, type_check=AbsEncoder, default="whisper")
@@ -41,6 +42,18 @@ class SpeechTask(SSRTask):
         )
         group.add_argument(
             "--frame_rate", type=float, default=50.0, help="Of extracted features, in Hz"
+        )
+        group.add_argument(
+            "--head",
+            choices=HEADS,
+            default="linear",
+            help="From a state to a vector: a linear layer, or posteriors of the LLM's tokens",
+        )
+        group.add_argument(
+            "--head_conf",
+            action=NestedDictAction,
+            default={},
+            help="Options of the head hull, see espnet_ssr/model/head.py",
         )
         group.add_argument(
             "--specaug_conf",
@@ -124,6 +137,7 @@ class SpeechTask(SSRTask):
             input_size=input_size,
             output_size=llm_width,
         )
+        set_head(connector, args.head, args.head_conf, args.llm)
         specaug = None
         if args.specaug_conf:
             specaug = build_from_conf(
