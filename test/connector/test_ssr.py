@@ -49,10 +49,17 @@ def plain_vectors(connector, feats, token_end):
         members = [list(range(a, b + 1)) for a, b in zip(starts, ends, strict=True)]
     else:
         spans = enumerate(zip(starts, ends, strict=True))
-        heard = [(t, j) for j, (a, b) in spans for t in range(a, b + 1)]
+        heard = [(t, j) for j, (a, b) in spans for t in range(a, b + 1, connector.merge)]
         members = [[i for i, (_, j) in enumerate(heard) if j == k] for k in range(len(ends))]
-    x = connector.input(feats[[t for t, _ in heard]]) + 0.1 * torch.stack(
-        [plain_position(t if connector.positions == "utterance" else t - starts[j])
+    merged = [
+        torch.cat([connector.input[0](feats[min(t + n, ends[j])]) for n in range(connector.merge)])
+        if connector.attention == "block"
+        else connector.input[0](feats[t])
+        for t, j in heard
+    ]
+    x = connector.input[1](torch.stack(merged)) + 0.1 * torch.stack(
+        [plain_position(t if connector.positions == "utterance"
+                        else (t - starts[j]) // connector.merge)
          for t, j in heard]
     )  # fmt: skip
     reach = len(ends) if connector.attention == "causal" else connector.context
@@ -114,6 +121,7 @@ VARIANTS = [
     for pooling in ("last", "mean", "attention", "cross")
     for positions in ("segment", "utterance")
 ]
+VARIANTS += [{"merge": 2, "pooling": "mean"}, {"merge": 3, "context": 1}]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
@@ -198,6 +206,8 @@ def test_context_reaches_back_by_its_segments_in_every_layer():
         ({"positions": "none"}, "positions must be one of segment, utterance, not 'none'"),
         ({"attention": "causal", "context": 1}, "context 1: it counts segments, and causal"),
         ({"context": -1}, "context -1"),
+        ({"merge": 0}, "merge 0: 1 or more"),
+        ({"attention": "causal", "merge": 2}, "merge 2: .* with attention: block only"),
     ],
 )
 def test_unknown_options_are_refused(options, message):
