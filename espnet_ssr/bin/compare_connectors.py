@@ -22,19 +22,24 @@ def main() -> None:
     )
     parser.add_argument("--inference", default="decode", help="folder of results in each FOLDER")
     parser.add_argument("--baseline", metavar="NAME", help="row that gains are counted from")
+    parser.add_argument("--recipe", help="name in the JSON file (default: that of this folder)")
     parser.add_argument("--title", default="Connectors", help="heading of the document")
-    parser.add_argument("--output", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="Markdown file; figures go to the same name.json"
+    )
     args = parser.parse_args()
     for name, *folders in args.row:
         if not folders:
             parser.error(f"--row {name}: give the folder of a training, too")
 
     from espnet_ssr.evaluate.compare import Row, compare, write_comparison
+    from espnet_ssr.evaluate.records import recipe_of
 
     rows = [Row(name, tuple(map(Path, folders))) for name, *folders in args.row]
     command = f"python3 -m espnet_ssr.bin.compare_connectors {shlex.join(sys.argv[1:])}"
     comparison = compare(rows, args.inference)
-    write_comparison(comparison, args.output, args.title, command, args.baseline)
+    recipe = args.recipe or recipe_of(Path.cwd())
+    write_comparison(comparison, args.output, args.title, command, recipe, args.baseline)
     print(args.output.read_text(encoding="utf-8"))
 
 

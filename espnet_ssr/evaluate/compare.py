@@ -2,85 +2,71 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from statistics import mean, stdev
 
 from espnet_ssr.datadir import write_lines
-from espnet_ssr.environment import describe_environment
-from espnet_ssr.evaluate.experiments import TRAINED, Experiment, read_experiments
-from espnet_ssr.evaluate.fidelity_bands import accuracy_by_count
-from espnet_ssr.markdown import describe_run, table
+from espnet_ssr.evaluate.experiments import (
+    TRAINED,
+    Experiment,
+    read_experiments,
+    training_hours,
+)
+from espnet_ssr.evaluate.figures import FIGURES, figures_table
+from espnet_ssr.evaluate.records import Record, commit_of, name_model, write_records
+from espnet_ssr.evaluate.result_figures import SHARED, Figures, figures_of
+from espnet_ssr.markdown import describe_run
 from espnet_ssr.plots import plot_panels
 from espnet_ssr.train.cost import read_cost
 
 EXPLANATION = """\
 - Figures are means over *seeds*, ± their standard deviation (with n - 1).
 - **CPU minutes**: of all steps of the training, data loaders included, validation left out; of the
-  first process where there are several. *steps*: of the optimizer, until training stopped.
-- **token accuracy**, **centred cosine**, **WER (nearest)**: of one vector a token against the
-  embeddings of the vocabulary, for connectors that give one. *0 times* to *100+ times*: token
-  accuracy of tokens that occur so often in the training set.
+  first process where there are several. *steps*: of the optimizer, until training stopped. *hours*:
+  of speech that was trained on.
+- **token accuracy**, **centred cosine**, **WER**: of one vector a token against the embeddings of
+  the vocabulary, for connectors that give one. *0 times* to *100+ times*: token accuracy of tokens
+  that occur so often in the training set.
 - **number exact**: share of utterances with the right number of vectors without a transcript: by
   the connector itself, or by the aligner's segments (`--textless true`).
-- **nats**: minus the mean log-likelihood of a token of the transcript after what the frozen LLM was
-  given: *vectors* of the connector, the embeddings of the *text* (topline), the vectors of
-  *another* utterance and *nothing* (controls).
+- **nats a token**: minus the mean log-likelihood of a token of the transcript after what the frozen
+  LLM was given: *vectors* of the connector, the embeddings of the *text* (topline), the vectors of
+  an *other utterance* and *nothing* (controls).
+- **M** (misalignment): nats a token between what the LLM predicts after the embeddings and after
+  the vectors of the tokens before it, KL(text || speech).
 - **WER (LLM)**: of what the LLM writes after the vectors, and after the embeddings of the text:
   where that is bad the LLM cannot repeat what it reads.
 """
 
+COLUMNS = (
+    *("parameters", "hours", "vectors_per_second", "steps", "cpu_minutes", "token_accuracy"),
+    *("token_accuracy_0", "token_accuracy_1_9", "token_accuracy_10_99", "token_accuracy_100"),
+    *("centred_cosine", "wer", "textless_exact", "nats", "nats_text", "nats_other"),
+    *("nats_nothing", "M", "llm_wer", "llm_wer_text"),
+)
+"""Figures of the table, without the gain."""
 
-@dataclass(frozen=True)
-class Figure:
-    """A column of the table.
-
-    Attributes:
-        heading: of the column.
-        path: keys that lead to it in ``result.json``; none for what is no result.
-        digits: decimals; scale: what it is multiplied by to be shown.
-    """
-
-    heading: str
-    path: tuple[str, ...] = ()
-    digits: int = 3
-    scale: float = 1
-
-
-FIGURES = {
-    "parameters": Figure("parameters (M)", ("parameters",), 2, 1e-6),
-    "rate": Figure("vectors a second", ("vectors_per_second",), 2),
-    "steps": Figure("steps", digits=0),
-    "cpu_minutes": Figure("CPU minutes", digits=1),
-    "token_accuracy": Figure("token accuracy", ("figures", "connector", "token_accuracy")),
-    "token_accuracy_0": Figure("0 times", ("by_count", "token_accuracy_0")),
-    "token_accuracy_1_9": Figure("1-9 times", ("by_count", "token_accuracy_1_9")),
-    "token_accuracy_10_99": Figure("10-99 times", ("by_count", "token_accuracy_10_99")),
-    "token_accuracy_100": Figure("100+ times", ("by_count", "token_accuracy_100")),
-    "centred_cosine": Figure("centred cosine", ("figures", "connector", "centred_cosine")),
-    "wer": Figure("WER (nearest)", ("figures", "connector", "wer"), 1, 100),
-    "segments_exact": Figure("number exact", ("textless", "segments_exact")),
-    "nats": Figure("nats: vectors", ("llm", "connector", "nats_per_token")),
-    "nats_text": Figure("text", ("llm", "text", "nats_per_token")),
-    "nats_other": Figure("another", ("llm", "other utterance", "nats_per_token")),
-    "nats_nothing": Figure("nothing", ("llm", "nothing", "nats_per_token")),
-    "llm_wer": Figure("WER (LLM)", ("llm", "connector", "wer"), 1, 100),
-    "llm_wer_text": Figure("of the text", ("llm", "text", "wer"), 1, 100),
-}
+USES = ("", "forced", "own", "textless")
+"""How a connector was used; what several have is shown of the first one."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training on one test set; ``figures`` by the keys of ``FIGURES``, without what is not
-    known."""
+    """One training on one test set; ``figures`` by use or control."""
 
     folder: Path
     seed: int
     commit: str
-    figures: dict[str, float]
+    figures: Figures
+
+    def shown(self) -> dict[str, float]:
+        """Figures of the connector, however it was used."""
+        found: dict[str, float] = {}
+        for use in USES:
+            found = {**self.figures.get(use, {}), **found}
+        return found
 
 
 @dataclass(frozen=True)
@@ -91,9 +77,10 @@ class Row:
     folders: Sequence[Path]
 
     @property
-    def trained(self) -> str:
-        """How: one of the values of ``TRAINED``."""
-        return TRAINED.get(self.folders[0].name.split("_")[0], "-")
+    def model(self) -> str:
+        """The name, with how it was trained where that was not by distillation."""
+        trained = TRAINED.get(self.folders[0].name.split("_")[0], "")
+        return name_model(self.name, "" if trained == TRAINED["distill"] else trained)
 
 
 Comparison = dict[str, dict[Row, list[Run]]]
@@ -128,126 +115,122 @@ def _read_runs(folder: Path, inference: str) -> dict[str, Run]:
     for experiment in read_experiments(folder):
         if experiment.inference == inference:
             by_set.setdefault(experiment.test_set, []).append(experiment)
-    cost = read_cost(folder)
-    costs = {"steps": cost.steps, "cpu_minutes": cost.cpu_seconds / 60} if cost else {}
     return {
         test_set: Run(
             folder,
             experiments[0].config["seed"],
-            experiments[0].commit,
-            {**costs, **_figures([e.result for e in experiments])},
+            commit_of(experiments[0].commit),
+            _figures(folder, experiments),
         )
         for test_set, experiments in by_set.items()
     }
 
 
-def _figures(results: list[dict]) -> dict[str, float]:
+def _figures(folder: Path, experiments: Sequence[Experiment]) -> Figures:
     """Figures of all results of one model on one set.
 
     Where two results have a figure it is that of the one in front of the LLM, as its vectors are
-    those that the nats are of, then that of the connector's own number of vectors.
+    those that the nats are of.
     """
-    results = [
-        {**result, "by_count": accuracy_by_count(result.get("bands", {}).get("frequency", ()))}
-        for result in results
-    ]
-    ordered = sorted(results, key=lambda result: ("llm" not in result, "figures" not in result))
-    figures = {}
-    for name, figure in FIGURES.items():
-        values = [reduce(_get, figure.path, result) for result in ordered if figure.path]
-        known = [value for value in values if value is not None]
-        if known:
-            figures[name] = known[0]
+    figures: Figures = {}
+    for experiment in sorted(experiments, key=lambda e: "llm" in e.result):
+        for use, found in figures_of(experiment.result).items():
+            figures.setdefault(use, {}).update(found)
+    first = figures.setdefault(next((use for use in USES if use in figures), ""), {})
+    first |= training_hours(experiments[0].config)
+    if cost := read_cost(folder):
+        first |= {"steps": cost.steps, "cpu_minutes": cost.cpu_seconds / 60}
     return figures
 
 
-def _get(node: dict | None, key: str):
-    return None if node is None else node.get(key)
+def make_records(comparison: Comparison, recipe: str, baseline: str | None = None) -> list[Record]:
+    """Means and standard deviations (with n - 1; none of equal values) over the seeds.
+
+    Args:
+        baseline: name of a row; the others have a ``token_accuracy_gain`` over it.
+
+    Raises:
+        ValueError: there is no such row with a token accuracy.
+    """
+    records: dict[tuple[str, str, str], Record] = {}
+    for test_set, rows in comparison.items():
+        base = None if baseline is None else _accuracy_of(baseline, rows)
+        for row, runs in rows.items():
+            uses = dict.fromkeys(use for run in runs for use in run.figures)
+            for use in uses:
+                model = use if use in SHARED else name_model(row.model, use)
+                for record in _pool(recipe, test_set, model, use, runs, base):
+                    records.setdefault((record.set, record.model, record.figure), record)
+    return list(records.values())
+
+
+def _accuracy_of(baseline: str, rows: dict[Row, list[Run]]) -> float:
+    for row, runs in rows.items():
+        values = [r.shown()["token_accuracy"] for r in runs if "token_accuracy" in r.shown()]
+        if row.name == baseline and values:
+            return mean(values)
+    raise ValueError(f"baseline {baseline}: no such row with a token accuracy")
+
+
+def _pool(
+    recipe: str, test_set: str, model: str, use: str, runs: Sequence[Run], base: float | None
+) -> list[Record]:
+    """Records of one use of a connector, or of a control."""
+    records = []
+    for figure in dict.fromkeys(f for run in runs for f in run.figures.get(use, {})):
+        having = [run for run in runs if figure in run.figures.get(use, {})]
+        values = [run.figures[use][figure] for run in having]
+        pooled = {figure: mean(values)}
+        if len(set(values)) > 1:
+            pooled[f"{figure}_sd"] = stdev(values)
+        if figure == "token_accuracy" and base is not None and use in USES:
+            pooled["token_accuracy_gain"] = mean(values) - base
+        seeds = tuple(sorted(run.seed for run in having))
+        commit = ", ".join(sorted({run.commit for run in having}))
+        records += [
+            Record(recipe, test_set, model, name, value, seeds, commit)
+            for name, value in pooled.items()
+        ]
+    return records
 
 
 def write_comparison(
-    comparison: Comparison, output: Path, title: str, command: str, baseline: str | None = None
+    comparison: Comparison,
+    output: Path,
+    title: str,
+    command: str,
+    recipe: str,
+    baseline: str | None = None,
 ) -> None:
-    """Write ``output`` (Markdown), the same figures beside it in JSON, and a picture a test set
-    into ``images/``.
+    """Write ``output`` (Markdown), the figures of its tables beside it in JSON (see ``records``),
+    and a picture a test set into ``images/``.
 
     Args:
         baseline: name of a row; the table says how much more token accuracy the others have.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
+    records = make_records(comparison, recipe, baseline)
+    write_records(output.with_suffix(".json"), records)
     sections = [f"# {title}\n", describe_run(command)]
     for test_set, rows in comparison.items():
         picture = f"images/{output.stem}_{test_set}.png"
         _plot(rows, output.parent / picture, f"{title}: {test_set}")
-        sections += [f"## {test_set}\n", _describe(rows), _table(rows, baseline)]
+        models = {row.model: [name_model(row.model, use) for use in USES] for row in rows}
+        of_set = [record for record in records if record.set == test_set]
+        shown = figures_table(of_set, [*COLUMNS, "token_accuracy_gain"], models)
+        sections += [f"## {test_set}\n", _describe(rows), shown]
         sections.append(f"![{title}: {test_set}]({picture})\n")
     sections.append(EXPLANATION)
     write_lines(output, "\n".join(sections).splitlines())
-    record = {"command": command, "environment": describe_environment()}
-    record["test_sets"] = {name: _as_json(rows) for name, rows in comparison.items()}
-    write_lines(output.with_suffix(".json"), [json.dumps(record, indent=1)])
-
-
-def _as_json(rows: dict[Row, list[Run]]) -> list[dict]:
-    return [
-        {
-            "name": row.name,
-            "trained": row.trained,
-            "runs": [{**vars(run), "folder": str(run.folder)} for run in runs],
-        }
-        for row, runs in rows.items()
-    ]
 
 
 def _describe(rows: dict[Row, list[Run]]) -> str:
-    """Who trained what is shown, and what is not there."""
+    """What is not there."""
     runs = [run for found in rows.values() for run in found]
-    lines = [f"- trained by: espnet_ssr {', '.join(sorted({run.commit for run in runs}))}"]
     found = {run.folder for run in runs}
     missing = [(row, folder) for row in rows for folder in row.folders if folder not in found]
-    lines += [f"- **missing: {row.name}**: no results in `{folder}`" for row, folder in missing]
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows: dict[Row, list[Run]], baseline: str | None) -> str:
-    header = ["connector", "trained", "seeds", *(figure.heading for figure in FIGURES.values())]
-    cells = []
-    for row, runs in rows.items():
-        seeds = ", ".join(str(run.seed) for run in runs) or "-"
-        figures = [_cell(figure, _values(runs, name)) for name, figure in FIGURES.items()]
-        cells.append([row.name, row.trained, seeds, *figures])
-    if baseline is not None:
-        header.append("gain in accuracy")
-        for line, gain in zip(cells, _gains(rows, baseline), strict=True):
-            line.append(gain)
-    return table(header, cells, text_columns=3)
-
-
-def _values(runs: Sequence[Run], name: str) -> list[float]:
-    return [run.figures[name] for run in runs if name in run.figures]
-
-
-def _cell(figure: Figure, values: list[float]) -> str:
-    """Mean and standard deviation; no deviation of a single value or of equal ones."""
-    if not values:
-        return "-"
-    shown = f"{figure.scale * mean(values):.{figure.digits}f}"
-    if len(set(values)) > 1:
-        shown += f" ± {figure.scale * stdev(values):.{figure.digits}f}"
-    return shown
-
-
-def _gains(rows: dict[Row, list[Run]], baseline: str) -> list[str]:
-    """Mean token accuracy of each row less that of the row ``baseline``.
-
-    Raises:
-        ValueError: there is no such row, or it was not evaluated.
-    """
-    accuracies = [_values(runs, "token_accuracy") for runs in rows.values()]
-    reference = [v for row, v in zip(rows, accuracies, strict=True) if row.name == baseline and v]
-    if not reference:
-        raise ValueError(f"baseline {baseline}: no such row with a token accuracy")
-    return [f"{mean(v) - mean(reference[0]):+.3f}" if v else "-" for v in accuracies]
+    lines = [f"- **missing: {row.name}**: no results in `{folder}`\n" for row, folder in missing]
+    return "".join(lines)
 
 
 def _plot(rows: dict[Row, list[Run]], path: Path, title: str) -> None:
@@ -257,22 +240,22 @@ def _plot(rows: dict[Row, list[Run]], path: Path, title: str) -> None:
         return FIGURES[name].heading
 
     points = {
-        f"{row.name} ({row.trained})": [
-            {axis(name): FIGURES[name].scale * value for name, value in run.figures.items()}
+        row.model: [
+            {axis(name): value for name, value in run.shown().items() if name in COLUMNS}
             for run in runs
         ]
         for row, runs in rows.items()
     }
-    runs = [run for found in rows.values() for run in found]
+    shown = [run.shown() for found in rows.values() for run in found]
     levels = {
         axis(name): mean(values)
         for name in ("nats_text", "nats_nothing")
-        if (values := _values(runs, name))
+        if (values := [figures[name] for figures in shown if name in figures])
     }
     plot_panels(
         path,
         points,
-        x_names=[axis(name) for name in ("rate", "parameters", "cpu_minutes")],
+        x_names=[axis(name) for name in ("vectors_per_second", "parameters", "cpu_minutes")],
         y_names=[axis(name) for name in ("nats", "token_accuracy")],
         title=title,
         levels={axis("nats"): levels},

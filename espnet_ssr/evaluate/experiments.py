@@ -8,10 +8,13 @@ from pathlib import Path
 
 import yaml
 
+from espnet_ssr.data.shapes import read_shapes
 from espnet_ssr.environment import read_environment
 
 TRAINED = {"distill": "distilled", "lm": "through the LLM", "finetune": "fine-tuned"}
 """Prefix of an experiment's folder -> how the connector was trained."""
+
+SAMPLE_RATE = 16000  # of all audio that is encoded
 
 SUFFIXES = ("_textless", "_llm", "_retention")
 """Of folders of results: one for each way of using the same inference config."""
@@ -77,6 +80,16 @@ def _read(file: Path) -> Experiment:
         json.loads(file.read_text(encoding="utf-8")),
         read_environment(folder / "env.txt").get("espnet_ssr", "unknown"),
     )
+
+
+def training_hours(config: dict) -> dict[str, float]:
+    """``hours`` of speech that a model was trained on, copies counted; empty if the files that
+    tell the lengths (stage 7) are gone."""
+    file = Path(config.get("train_shape_file", ["-"])[0])
+    rate = SAMPLE_RATE if file.name == "speech_shape" else config.get("frame_rate")
+    if not file.is_file() or not rate:
+        return {}
+    return {"hours": int(read_shapes(file).lengths.sum()) / rate / 3600}
 
 
 def read_cascades(expdir: Path) -> dict[str, dict[str, dict]]:

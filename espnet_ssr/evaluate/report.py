@@ -1,9 +1,12 @@
-"""Stage 11: one table of everything that was evaluated, with what its numbers mean."""
+"""Stage 11: tables of everything that was evaluated, with what their numbers mean, made from
+``RESULTS.json``, which is written beside them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.evaluate.experiments import (
@@ -11,68 +14,153 @@ from espnet_ssr.evaluate.experiments import (
     collect,
     read_cascades,
     split_common_suffix,
+    training_hours,
 )
-from espnet_ssr.evaluate.fidelity_bands import accuracy_by_count
-from espnet_ssr.evaluate.report_text import KINDS, millions, percent
-from espnet_ssr.markdown import describe_run, number, table
+from espnet_ssr.evaluate.figures import figures_table
+from espnet_ssr.evaluate.records import Record, commit_of, has_tag, name_model, write_records
+from espnet_ssr.evaluate.report_text import KINDS
+from espnet_ssr.evaluate.result_figures import CONTROL, PERCENT, SHARED, figures_of
+from espnet_ssr.markdown import describe_run
 from espnet_ssr.plots import plot_bars
 
-COLUMNS = {
-    "cosine": "cosine",
-    "centred_cosine": "centred cosine",
-    "mse": "MSE / variance",
-    "token_accuracy": "token accuracy",
-    "token_accuracy_0": "0 times",
-    "token_accuracy_1_9": "1-9 times",
-    "token_accuracy_10_99": "10-99 times",
-    "token_accuracy_100": "100+ times",
-    "wer": "WER",
-    "cer": "CER",
+
+class Part(NamedTuple):
+    """A table of a set.
+
+    Attributes:
+        title: after the name of the set.
+        keys: there is the table if a model has one of these figures.
+        member: the figure that all of its models have one way or another; empty: one of ``keys``.
+        figures: columns.
+        tag: that its models have.
+    """
+
+    title: str
+    keys: tuple[str, ...]
+    figures: tuple[str, ...]
+    member: str = ""
+    tag: str = ""
+
+
+COUNTED = (
+    *("token_accuracy", "token_accuracy_0", "token_accuracy_1_9", "token_accuracy_10_99"),
+    "token_accuracy_100",
+)
+PARTS = {
+    "figures": Part(
+        "",
+        ("token_accuracy",),
+        ("parameters", "hours", *COUNTED, "cosine", "centred_cosine", "mse", "wer", "cer"),
+    ),
+    "textless": Part(
+        ", segments without transcripts",
+        ("textless_exact",),
+        ("textless_exact", "textless_within_one", "textless_surplus", "tokens_found")
+        + ("centred_cosine", "wer", "cer"),
+        "tokens_found",
+    ),
+    "llm": Part(
+        ", in front of the LLM",
+        ("nats",),
+        ("parameters", "hours", "vectors_per_second", "nats", "nats_text", "nats_other")
+        + ("nats_nothing", "llm_token_accuracy", "llm_wer", "llm_cer", "llm_wer_text")
+        + ("continuation_nats", "continuation_nats_text", "M", "dictation_nats", "dictation_wer"),
+    ),
+    "cascade": Part(", cascade", ("wer",), ("wer", "cer"), tag="cascade"),
+    "retention": Part(
+        ", without speech",
+        ("perplexity", "blimp"),
+        ("perplexity", "perplexity_change", "F", "blimp", "blimp_change"),
+    ),
 }
-TEXTLESS_COLUMNS = {
-    "segments_exact": "number exact",
-    "segments_within_one": "within one",
-    "segment_surplus": "surplus",
-    "tokens_found": "tokens found",
-    "centred_cosine_of_exact": "centred cosine",
-    "wer": "WER",
-    "cer": "CER",
-}
-LLM_COLUMNS = {
-    ("llm", "connector", "nats_per_token"): "nats a token: vectors",
-    ("llm", "text", "nats_per_token"): "text",
-    ("llm", "other utterance", "nats_per_token"): "other utterance",
-    ("llm", "nothing", "nats_per_token"): "nothing",
-    ("llm", "connector", "token_accuracy"): "accuracy",
-    ("llm", "connector", "wer"): "WER",
-    ("llm", "connector", "cer"): "CER",
-    ("llm", "text", "wer"): "WER of the text",
-    ("continuation", "connector", "nats_per_token"): "going on: vectors",
-    ("continuation", "text", "nats_per_token"): "going on: text",
-    ("dictation", "connector", "nats_per_token"): "dictation: nats",
-    ("dictation", "connector", "wer"): "dictation: WER",
-}
+"""Kind of results -> its table."""
+
 PLOTTED = ("cosine", "centred_cosine", "token_accuracy")
-CONTROL = "shuffled segments"
-CONSTANT = "mean embedding"
 
 
-def write_results(expdir: Path, output: Path, command: str) -> None:
-    """Write ``output`` (Markdown) and a picture a test set into ``images/`` beside it."""
-    experiments, cascades = collect(expdir), read_cascades(expdir)
+def write_results(expdir: Path, output: Path, command: str, recipe: str) -> None:
+    """Write ``output`` (``RESULTS.md``), ``RESULTS.json`` and, for each test set, a picture in
+    ``images/`` beside it."""
+    experiments = collect(expdir)
     short_names, suffix = split_common_suffix([e.name for e in experiments])
     for experiment, name in zip(experiments, short_names, strict=True):
         experiment.name = name
+    records = make_records(experiments, recipe) + _cascade_records(expdir, recipe)
+    write_records(output.with_suffix(".json"), records)
     shared = {"all models": suffix} if suffix else {}
     sections = ["# Results\n", describe_run(command, **shared)]
-    for test_set in sorted({e.test_set for e in experiments}):
-        chosen = [e for e in experiments if e.test_set == test_set]
-        sections += [f"## {test_set}\n", *_describe_set(test_set, chosen, output.parent)]
-        sections += [_describe_cascade(*item) for item in cascades.get(test_set, {}).items()]
+    for test_set in sorted({record.set for record in records}):
+        chosen = [e for e in experiments if e.test_set == test_set and "figures" in e.result]
+        of_set = [record for record in records if record.set == test_set]
+        sections.append(f"## {test_set}\n")
+        if chosen:
+            picture = f"images/{test_set}.png"
+            title = f"{test_set}: connector beside its controls"
+            plot_bars(output.parent / picture, _bars(of_set), title)
+            sections += [_describe_tokens(chosen[0].result), f"![{test_set}]({picture})\n"]
+        sections += make_tables(test_set, of_set)
     sections += _point_at_choices(expdir, output.parent)
-    kinds = [kind for kind in KINDS if any(kind in e.result for e in experiments)]
+    kinds = [kind for kind, part in PARTS.items() if _members(part, records)]
     sections += ["## What the figures mean\n", *(KINDS[kind] for kind in kinds)]
     write_lines(output, "\n".join(sections).splitlines())
+
+
+def make_records(experiments: Sequence[Experiment], recipe: str) -> list[Record]:
+    """All figures of stage 10.
+
+    Where two results of a model have a figure, it is that of the one in front of the LLM; controls
+    that all models share are those of the first one.
+    """
+    records: dict[tuple[str, str, str], Record] = {}
+    for e in experiments:
+        trained, commit = "" if e.trained == "distilled" else e.trained, commit_of(e.commit)
+        for tag, figures in figures_of(e.result).items():
+            shared = tag in SHARED
+            model = tag if shared else name_model(e.name, trained, tag)
+            hours = {} if shared or tag == CONTROL else training_hours(e.config)
+            seeds = () if shared else (e.config["seed"],)
+            for figure, value in {**hours, **figures}.items():
+                key = e.test_set, model, figure
+                if not shared or key not in records:
+                    records[key] = Record(recipe, e.test_set, model, figure, value, seeds, commit)
+    return list(records.values())
+
+
+def _cascade_records(expdir: Path, recipe: str) -> list[Record]:
+    return [
+        Record(recipe, test_set, f"{model}, cascade", figure, PERCENT * found[figure], (), "-")
+        for test_set, models in read_cascades(expdir).items()
+        for model, found in models.items()
+        for figure in ("wer", "cer")
+    ]
+
+
+def make_tables(test_set: str, records: Sequence[Record]) -> list[str]:
+    """Headings and tables of a set, of its records alone: one for each kind of results."""
+    sections = []
+    for part in PARTS.values():
+        if members := _members(part, records):
+            heading = [f"### {test_set}{part.title}\n"] if part.title else []
+            rows = {model: [model] for model in members}
+            sections += [*heading, figures_table(records, part.figures, rows)]
+    return sections
+
+
+def _members(part: Part, records: Sequence[Record]) -> list[str]:
+    """Models of a table; a model's ways of use stand together."""
+    keys = [r.model for r in records if r.figure in part.keys and _fits(part, r.model)]
+    if not keys:
+        return []
+    names = {model.split(", ")[0]: None for model in keys}
+    member = [r.model for r in records if r.figure == part.member]
+    models = dict.fromkeys([*member, *keys] if part.member else keys)
+    order = list(names)
+    chosen = [model for model in models if model.split(", ")[0] in names]
+    return sorted(chosen, key=lambda model: order.index(model.split(", ")[0]))
+
+
+def _fits(part: Part, model: str) -> bool:
+    return has_tag(model, part.tag) if part.tag else not has_tag(model, "cascade")
 
 
 def _point_at_choices(expdir: Path, folder: Path) -> list[str]:
@@ -83,29 +171,7 @@ def _point_at_choices(expdir: Path, folder: Path) -> list[str]:
     return ["## Choice tasks\n", *lines] if lines else []
 
 
-def _describe_set(test_set: str, experiments: list[Experiment], folder: Path) -> list[str]:
-    """Sections of one test set: a table each of the kinds of results that there are."""
-    forced, textless, llm, retention = (
-        [e for e in experiments if kind in e.result]
-        for kind in ("figures", "textless", "llm", "retention")
-    )
-    sections = []
-    if forced:
-        picture = f"images/{test_set}.png"
-        plot_bars(folder / picture, _bars(forced), f"{test_set}: connector beside its controls")
-        sections += [_describe_tokens(forced), _table(forced), f"![{test_set}]({picture})\n"]
-    if textless:
-        sections.append(f"### {test_set}, segments without transcripts\n")
-        sections.append(_textless_table(textless, forced))
-    if llm:
-        sections += [f"### {test_set}, in front of the LLM\n", _llm_table(llm)]
-    if retention:
-        sections += [f"### {test_set}, without speech\n", _retention_table(retention)]
-    return sections
-
-
-def _describe_tokens(experiments: list[Experiment]) -> str:
-    result = experiments[0].result
+def _describe_tokens(result: dict) -> str:
     return (
         f"{result['utterances']} utterances, {result['seconds']:.0f} s, "
         f"{result['tokens']} tokens, of which {100 * result['seen_share']:.1f} % occur in the "
@@ -114,93 +180,12 @@ def _describe_tokens(experiments: list[Experiment]) -> str:
     )
 
 
-def _table(experiments: list[Experiment]) -> str:
-    header = ["model", "trained by", "parameters", "seed", *COLUMNS.values()]
-    rows = []
-    for e in experiments:
-        size, seed = millions(e.result["parameters"]), str(e.config["seed"])
-        figures = e.result["figures"]
-        by_count = accuracy_by_count(e.result.get("bands", {}).get("frequency", ()))
-        rows.append(
-            [f"**{e.name}**", e.commit, size, seed, *_cells(figures["connector"] | by_count)]
-        )
-        rows.append([f"↳ {CONTROL}", "", "", "", *_cells(figures[CONTROL])])
-    rows.append([CONSTANT, "", "0", "", *_cells(experiments[0].result["figures"][CONSTANT])])
-    return table(header, rows, text_columns=4)
-
-
-def _textless_table(textless: list[Experiment], forced: list[Experiment]) -> str:
-    """Textless rows, each under the same model on forced segments."""
-    header = ["model", "segments", *TEXTLESS_COLUMNS.values()]
-    rows = {}
-    by_name = {e.name: e.result["figures"]["connector"] for e in forced}
-    for e in textless:
-        if e.name in by_name:
-            figures = by_name[e.name]
-            figures = {**figures, "centred_cosine_of_exact": figures["centred_cosine"]}
-            rows[e.name, "forced"] = _cells(figures, TEXTLESS_COLUMNS)
-        segments = "own" if "figures" in e.result else "textless"
-        rows[e.name, segments] = _cells(e.result["textless"], TEXTLESS_COLUMNS)
-    cells = [[f"**{name}**", segments, *found] for (name, segments), found in rows.items()]
-    return table(header, cells, text_columns=2)
-
-
-def _llm_table(experiments: list[Experiment]) -> str:
-    header = ["model", "trained", "trained by", "parameters", "seed", "vectors a second"]
-    rows = []
-    for e in experiments:
-        size, seed = millions(e.result["parameters"]), str(e.config["seed"])
-        rate = number(e.result["vectors_per_second"], 2)
-        figures = {
-            (kind, row, key): e.result.get(kind, {}).get(row, {}).get(key)
-            for kind, row, key in LLM_COLUMNS
-        }
-        cells = _cells(figures, LLM_COLUMNS)
-        rows.append([f"**{e.name}**", e.trained, e.commit, size, seed, rate, *cells])
-    return table([*header, *LLM_COLUMNS.values()], rows, text_columns=5)
-
-
-def _describe_cascade(recogniser: str, figures: dict[str, float]) -> str:
-    rates = f"WER {percent(figures['wer'])}, CER {percent(figures['cer'])}"
-    return f"A cascade reads the transcripts of `{recogniser}` instead: {rates}.\n"
-
-
-def _retention_table(experiments: list[Experiment]) -> str:
-    """Text ability of each fine-tuned LLM under that of the original."""
-    header = ["model", "trained by", "seed", "perplexity", "change", "BLiMP", "change", "interval"]
-    rows = {}
-    for e in experiments:
-        before, after, change = (e.result["retention"][k] for k in ("before", "after", "change"))
-        ends = change.get("blimp_interval", (None, None))
-        rows.setdefault("original", ["original LLM", "", "", *_text_ability(before), ""])
-        rows[e.name] = [
-            *(f"**{e.name}**", e.commit, str(e.config["seed"])),
-            *_text_ability(after, change),
-            " to ".join(percent(end) for end in ends),
-        ]
-    return table(header, list(rows.values()), text_columns=3)
-
-
-def _text_ability(figures: dict, change: dict | None = None) -> list[str]:
-    """Perplexity, its change, accuracy on BLiMP, its change; in per cent but for the first."""
-    change = change or {}
-    perplexity = number(figures.get("perplexity"), 2)
-    shares = change.get("perplexity"), figures.get("blimp"), change.get("blimp")
-    return [perplexity, *map(percent, shares)]
-
-
-def _cells(figures: dict, columns: dict = COLUMNS) -> list[str]:
-    return [
-        percent(figures.get(key)) if "WER" in name or "CER" in name else number(figures.get(key), 3)
-        for key, name in columns.items()
-    ]
-
-
-def _bars(experiments: list[Experiment]) -> dict[str, dict[str, float]]:
-    def pick(figures):
-        return {COLUMNS[key]: figures[key] for key in PLOTTED}
-
-    bars = {e.name: pick(e.result["figures"]["connector"]) for e in experiments}
-    bars[CONTROL] = pick(experiments[0].result["figures"][CONTROL])
-    bars[CONSTANT] = pick(experiments[0].result["figures"][CONSTANT])
-    return bars
+def _bars(records: Sequence[Record]) -> dict[str, dict[str, float]]:
+    """Figures of models, of the first one's control and of the constant one."""
+    bars: dict[str, dict[str, float]] = {}
+    for record in records:
+        if record.figure in PLOTTED:
+            bars.setdefault(record.model, {})[record.figure.replace("_", " ")] = record.value
+    bars = {model: figures for model, figures in bars.items() if len(figures) == len(PLOTTED)}
+    controls = [model for model in bars if has_tag(model, CONTROL)]
+    return {model: figures for model, figures in bars.items() if model not in controls[1:]}

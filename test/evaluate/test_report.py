@@ -6,12 +6,15 @@ import re
 import pytest
 import yaml
 
+from espnet_ssr.evaluate import report
 from espnet_ssr.evaluate.experiments import collect, split_common_suffix
-from espnet_ssr.evaluate.report import COLUMNS, LLM_COLUMNS, TEXTLESS_COLUMNS, write_results
+from espnet_ssr.evaluate.records import Record, read_records
+from espnet_ssr.evaluate.report import make_tables
 
 FIGURES = {
     "cosine": 0.9, "centred_cosine": 0.8, "mse": 0.5, "token_accuracy": 0.7,
     "token_accuracy_seen": 0.75, "token_accuracy_unseen": None, "wer": 0.125, "cer": 0.0625,
+    "tokens_found": 0.71875,
 }  # fmt: skip
 BANDS = [
     {"from": first, "to": last, "tokens": tokens, "token_accuracy": accuracy}
@@ -38,6 +41,10 @@ def add_experiment(expdir, name, test_set="test", inference="decode", seed=0, **
     (output / "result.json").write_text(json.dumps(result))
 
 
+def write_results(expdir, output, command):
+    report.write_results(expdir, output, command, "mini")
+
+
 def table_rows(text):
     """Cells of each row of all tables."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
@@ -57,19 +64,52 @@ def test_two_experiments(expdir, tmp_path):
     write_results(expdir, output, "./run.sh --stage 10")
     text = output.read_text(encoding="utf-8")
     header, _, *rows = table_rows(text)
-    assert header == ["model", "trained by", "parameters", "seed", *COLUMNS.values()]
+    assert header == [
+        "model", "seeds", "commit", "parameters (M)", "token accuracy", "0 times", "100+ times",
+        "cosine", "centred cosine", "MSE / variance", "WER", "CER",
+    ]  # fmt: skip
     names = [row[0] for row in rows]
-    shuffled = "↳ shuffled segments"
-    assert names == ["**mean**", shuffled, "**ssr_block**", shuffled, "mean embedding"]
-    by_count = ["0.250", "-", "-", "0.625"]
-    figures = ["0.900", "0.800", "0.500", "0.600", *by_count, "12.5", "6.2"]
-    assert rows[0][1:] == ["0.1.0 (commit abc)", "4.70 M", "5", *figures]
+    assert names == [
+        "mean, forced", "mean, shuffled segments", "mean embedding", "ssr_block, forced",
+        "ssr_block, shuffled segments",
+    ]  # fmt: skip
+    figures = ["0.600", "0.250", "0.625", "0.900", "0.800", "0.500", "12.5", "6.2"]
+    assert rows[0][1:] == ["5", "abc", "4.70", *figures]
     assert rows[1][header.index("token accuracy")] == "0.010"
+    assert rows[2][1:5] == ["-", "abc", "-", "0.000"]
     assert all(len(row) == len(header) for row in rows)
     assert "./run.sh --stage 10" in text
     assert "27 utterances, 81 s, 306 tokens, of which 91.4 % occur in the training set" in text
     # What every column means is said below.
     assert all(name.split()[0].lower() in text.split("![")[1].lower() for name in header[4:])
+
+
+def test_tables_are_those_of_the_json_file(expdir, tmp_path):
+    add_textless(expdir, "ssr_block")
+    add_result(expdir / "lm_stack", "decode_llm", llm_result(2.0))
+    write_results(expdir, tmp_path / "RESULTS.md", "")
+    records = read_records([tmp_path / "RESULTS.json"])
+    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    tables = make_tables("test", records)
+    assert len(tables) == 5  # two of them have headings
+    assert all(table in text for table in tables)
+    assert Record("mini", "test", "mean, forced", "token_accuracy", 0.6, (5,), "abc") in records
+    assert Record("mini", "test", "ssr_block, textless", "wer", 50.0, (0,), "abc") in records
+    assert len({(r.set, r.model, r.figure) for r in records}) == len(records)
+    shown = {row[0] for row in table_rows(text)} - {"model", "---"}
+    assert shown == {record.model for record in records}
+
+
+def test_hours_of_training(expdir, tmp_path):
+    shapes = tmp_path / "feats_shape"
+    shapes.write_text("a 90000,8\nb 45000,8\n")
+    config = {"seed": 0, "train_shape_file": [str(shapes), "other"], "frame_rate": 50.0}
+    (expdir / "distill_mean" / "config.yaml").write_text(yaml.safe_dump(config))
+    write_results(expdir, tmp_path / "RESULTS.md", "")
+    records = read_records([tmp_path / "RESULTS.json"])
+    assert {r.model: r.value for r in records if r.figure == "hours"} == {"mean, forced": 0.75}
+    header, _, mean, *_ = table_rows((tmp_path / "RESULTS.md").read_text(encoding="utf-8"))
+    assert mean[header.index("hours")] == "0.75"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +133,9 @@ def test_pictures_are_png_and_linked(expdir, tmp_path):
     assert pictures == ["images/other.png", "images/test.png"]
     for picture in pictures:
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["RESULTS.md", "exp", "images"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "RESULTS.json", "RESULTS.md", "exp", "images"
+    ]  # fmt: skip
 
 
 def test_each_test_set_has_its_own_table(expdir, tmp_path):
@@ -101,11 +143,8 @@ def test_each_test_set_has_its_own_table(expdir, tmp_path):
     write_results(expdir, tmp_path / "RESULTS.md", "")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     other, test = text.split("## other")[1].split("## test")
-    assert [r[0] for r in table_rows(other) if r[0].startswith("**")] == ["**mean_other**"]
-    assert [r[0] for r in table_rows(test) if r[0].startswith("**")] == [
-        "**mean**",
-        "**ssr_block**",
-    ]
+    models = [[row[0] for row in table_rows(t) if row[0].endswith("forced")] for t in (other, test)]
+    assert models == [["mean_other, forced"], ["mean, forced", "ssr_block, forced"]]
 
 
 def test_other_ways_of_inference_are_named(expdir):
@@ -151,14 +190,16 @@ def test_textless_rows_stand_under_forced_ones(expdir, tmp_path):
     forced, textless = text.split("### test, segments without transcripts")
     assert "textless" not in forced
     header, _, *rows = table_rows(textless)
-    assert header == ["model", "segments", *TEXTLESS_COLUMNS.values()]
+    assert header[3:] == [
+        "number exact", "within one", "surplus", "tokens found", "centred cosine", "WER", "CER"
+    ]  # fmt: skip
     expected = ["0.250", "0.500", "-0.125", "0.625", "0.750", "50.0", "25.0"]
     assert rows == [
-        ["**ssr_block**", "forced", "-", "-", "-", "-", "0.800", "12.5", "6.2"],
-        ["**ssr_block**", "textless", *expected],
+        ["ssr_block, forced", "0", "abc", "-", "-", "-", "0.719", "0.800", "12.5", "6.2"],
+        ["ssr_block, textless", "0", "abc", *expected],
     ]
     # What every column means is said below.
-    assert all(name in textless.lower() for name in header[2:6])
+    assert all(name in textless.lower() for name in header[3:7])
 
 
 def test_textless_without_exact_utterances_and_without_forced_ones(tmp_path):
@@ -166,8 +207,9 @@ def test_textless_without_exact_utterances_and_without_forced_ones(tmp_path):
     write_results(tmp_path / "exp", tmp_path / "RESULTS.md", "")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert "## other\n" in text
-    assert [row[1] for row in table_rows(text)[2:]] == ["textless"]
-    assert table_rows(text)[2][6] == "-"
+    header, _, row = table_rows(text)
+    assert row[0] == "ssr, textless"
+    assert "centred cosine" not in header
     assert not (tmp_path / "images").exists()
 
 
@@ -179,10 +221,12 @@ def test_own_segments_of_a_connector_stand_beside_those_of_the_aligner(expdir, t
     write_results(expdir, tmp_path / "RESULTS.md", "")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     forced, textless = text.split("### test, segments without transcripts")
-    assert "**mean**" in forced  # one file has both
-    column = 2 + list(TEXTLESS_COLUMNS).index("tokens_found")
-    rows = [(row[1], row[column]) for row in table_rows(textless)[2:]]
-    assert rows == [("forced", "-"), ("own", "0.500"), ("textless", "0.625")]
+    assert "mean, forced" in forced  # one file has both
+    header, _, *rows = table_rows(textless)
+    column = header.index("tokens found")
+    assert [(row[0], row[column]) for row in rows] == [
+        ("mean, forced", "0.719"), ("mean, own", "0.500"), ("mean, textless", "0.625")
+    ]  # fmt: skip
 
 
 def llm_figures(nats, **more):
@@ -201,7 +245,8 @@ def llm_result(nats):
 
 def test_models_in_front_of_the_llm(expdir, tmp_path):
     add_result(expdir / "lm_stack", "decode_llm", llm_result(2.0))
-    continuation = {"connector": llm_figures(6.0), "text": llm_figures(5.5)}
+    apart = llm_figures(6.0, misalignment=0.375)
+    continuation = {"connector": apart, "text": llm_figures(5.5)}
     dictation = {"connector": llm_figures(0.75, wer=0.2)}
     mean = {**llm_result(3.0), "continuation": continuation, "dictation": dictation}
     add_result(expdir / "distill_mean", "decode_llm", mean)
@@ -211,18 +256,21 @@ def test_models_in_front_of_the_llm(expdir, tmp_path):
     forced, llm = text.split("### test, in front of the LLM")
     assert "stack" not in forced
     header, _, mean, stack, lora = table_rows(llm)
-    assert header[-len(LLM_COLUMNS) :] == list(LLM_COLUMNS.values())
-    nats = ["0.125", "4.000", "5.000"]
-    commit, size = "0.1.0 (commit abc)", ["4.00 M", "0", "12.50"]
-    assert mean == [
-        "**mean**", "distilled", commit, *size, "3.000", *nats, "0.500", "25.0", "-", "12.5",
-        "6.000", "5.500", "0.750", "20.0",
+    assert header[3:] == [
+        "parameters (M)", "vectors a second", "nats a token: vectors", "text", "other utterance",
+        "nothing", "accuracy", "WER (LLM)", "WER of the text", "going on: vectors",
+        "going on: text", "M", "dictation: nats", "dictation: WER",
     ]  # fmt: skip
-    assert stack[:3] == ["**stack**", "through the LLM", "unknown"]
-    assert stack[6] == "2.000"
-    assert stack[-4:] == ["-"] * 4
-    assert lora[:2] == ["**lora**", "fine-tuned"]
-    assert all(name.lower() in llm.split("## What")[1].lower() for name in ("nats a token", "WER"))
+    assert mean == [
+        "mean, forced", "0", "abc", "4.00", "12.50", "3.000", "0.125", "4.000", "5.000", "0.500",
+        "25.0", "12.5", "6.000", "5.500", "0.375", "0.750", "20.0",
+    ]  # fmt: skip
+    assert stack[:3] == ["stack, through the LLM", "0", "unknown"]
+    assert stack[5] == "2.000"
+    assert stack[-5:] == ["-"] * 5
+    assert lora[0] == "lora, fine-tuned, forced"
+    meaning = llm.split("## What")[1].lower()
+    assert all(name in meaning for name in ("nats a token", "wer", "misalignment"))
 
 
 def test_only_models_trained_through_the_llm(tmp_path):
@@ -237,6 +285,7 @@ def test_only_models_trained_through_the_llm(tmp_path):
 def test_text_ability_before_and_after(tmp_path):
     before, after = {"perplexity": 60.0, "blimp": 0.75}, {"perplexity": 63.0, "blimp": 0.745}
     change = {"perplexity": 0.05, "blimp": -0.005, "blimp_interval": [-0.02, 0.01]}
+    change["forgetting"] = 0.125
     whole = {"retention": {"before": before, "after": after, "change": change}}
     add_result(tmp_path / "exp" / "finetune_kd", "decode_retention", whole, "text")
     text_only = {"before": {"perplexity": 60.0}, "after": {"perplexity": 61.2}}
@@ -244,12 +293,14 @@ def test_text_ability_before_and_after(tmp_path):
     add_result(tmp_path / "exp" / "finetune_lora", "decode_retention", text_only, "text")
     write_results(tmp_path / "exp", tmp_path / "RESULTS.md", "")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    _, _, original, kd, lora = table_rows(text)
-    assert original[:2] + original[3:5] == ["original LLM", "", "60.00", "-"]
-    assert original[5] == "75.0"
-    assert kd[0] == "**kd**"
-    assert kd[3:] == ["63.00", "5.0", "74.5", "-0.5", "-2.0 to 1.0"]
-    assert lora[3:] == ["61.20", "2.0", "-", "-", "- to -"]
+    header, _, kd, original, lora = table_rows(text)
+    assert header[3:] == [
+        "perplexity", "change of perplexity", "F", "BLiMP", "change of BLiMP"
+    ]  # fmt: skip
+    assert original == ["original LLM", "-", "unknown", "60.00", "-", "-", "75.0", "-"]
+    assert kd[0] == "kd, fine-tuned"
+    assert kd[3:] == ["63.00", "5.0", "0.125", "74.5", "-0.5 [-2.0, 1.0]"]
+    assert lora[3:] == ["61.20", "2.0", "-", "-", "-"]
 
 
 def test_cascade_stands_below_its_test_set(expdir, tmp_path):
@@ -259,7 +310,9 @@ def test_cascade_stands_below_its_test_set(expdir, tmp_path):
     (folder / "result.json").write_text(json.dumps(result))
     write_results(expdir, tmp_path / "RESULTS.md", "./run.sh")
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert "A cascade reads the transcripts of `whisper-tiny.en` instead: WER 6.4, CER 3.3." in text
+    _, cascade = text.split("### test, cascade")
+    assert table_rows(cascade)[2] == ["whisper-tiny.en, cascade", "-", "-", "6.4", "3.3"]
+    assert "whisper" not in "".join(row[0] for row in table_rows(text)[:-1])
 
 
 def test_choice_tasks_have_a_report_of_their_own(expdir, tmp_path):

@@ -16,6 +16,7 @@ from espnet_ssr.evaluate.choice.experiment import (
     systems_of_llm,
     systems_of_model,
 )
+from espnet_ssr.evaluate.records import read_records
 from espnet_ssr.tts.items import Refused
 
 RECIPE = Path(__file__).resolve().parents[3] / "egs2" / "TEMPLATE" / "ssr1"
@@ -213,7 +214,11 @@ def test_rows_of_a_model_are_asked_with_the_model(config, tmp_path, monkeypatch)
     found = {str(f.parents[1].relative_to(tmp_path)) for f in tmp_path.glob("*/*/*/result.json")}
     assert found == {"all/mean", "all/text", "all/chance", "ours/x_our_own"}
     report = ["--choice_dir", first, second, "--output_dir", tmp_path / "report"]
+    report += ["--recipe", "tiny"]
     run(ssr_choice_report, monkeypatch, *report)
     assert "x our own" in (tmp_path / "report" / "RESULTS.md").read_text()
+    records = read_records([tmp_path / "report" / "RESULTS.json"])
+    assert {record.recipe for record in records} == {"tiny"}
+    assert {r.model for r in records if r.figure == "accuracy_blimp_limit2_T"} == {"text", "chance"}
     with pytest.raises(ValueError, match="two systems named 'chance': see ssr_choice --model_name"):
         run(ssr_choice_report, monkeypatch, "--choice_dir", first, first)
