@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pocketsphinx
@@ -19,20 +20,83 @@ from espnet_ssr.align.pronounce import plain_word, pronounce
 FRAME_SECONDS = 0.01
 # PocketSphinx keeps about 95 bytes for each frame and word: 3 GiB, or six minutes of speech.
 MOST_CELLS = 2**25
+# The three states of a phone each take a frame or more.
+MINIMAL_FRAMES = 3
+# Share of such phones against score: neither alone tells right transcripts from wrong ones as well.
+MINIMAL_WEIGHT = 60.0
+
+
+class Match(NamedTuple):
+    """How well audio and transcript go together.
+
+    Attributes:
+        score: mean over the frames of all phones, pauses left out; in PocketSphinx's units, which
+            fall by about 3 where nothing is pruned.
+        minimal: share of the phones that last ``MINIMAL_FRAMES``.
+    """
+
+    score: float
+    minimal: float
+
+    @property
+    def total(self) -> float:
+        """What right and wrong transcripts are told apart by."""
+        return self.score - MINIMAL_WEIGHT * self.minimal
+
+
+def measure_match(phones: Alignment) -> Match:
+    """Judge the phones that ``HMMAligner`` found, at least one."""
+    frames = np.array([round((span.end - span.start) / FRAME_SECONDS) for span in phones.spans])
+    scores = np.array([span.score for span in phones.spans])
+    # A last phone beyond the end of the audio may have no frame left.
+    score = np.average(scores, weights=np.maximum(frames, 1))
+    return Match(float(score), float(np.mean(frames <= MINIMAL_FRAMES)))
 
 
 class HMMAligner(AbsAligner):
-    """Forced alignment by PocketSphinx: words and phones."""
+    """Forced alignment by PocketSphinx: words and phones.
+
+    Where pruning leaves no path to the last word, the search is repeated with ``retry_beam``. That
+    finds a path for wrong transcripts too, so every alignment is then judged by ``measure_match``
+    and refused as ``poor_match`` below ``min_match``, which ``bench/hmm_beams.py`` calibrates.
+
+    Args:
+        beam: paths below this share of the best path's likelihood are pruned, in every frame; 0:
+            none is.
+        retry_beam: the same when ``beam`` has left no path; equal to ``beam``: no second try.
+        silprob: probability of a pause between two words.
+        min_match: ``Match.total`` that an alignment must reach; -inf: all are accepted.
+
+    Raises:
+        ValueError: an option is out of its range.
+    """
 
     sample_rate = 16000
     levels = ("word", "phone")
 
-    def __init__(self):
+    def __init__(
+        self,
+        beam: float = 1e-100,
+        retry_beam: float = 0.0,
+        silprob: float = 0.5,
+        min_match: float = -80.0,
+    ):
+        # float: YAML reads 1e-100, which has no dot, as text.
+        self.beam, self.retry_beam, silprob = float(beam), float(retry_beam), float(silprob)
+        self.min_match = float(min_match)
+        if not 0 <= self.retry_beam <= self.beam < 1:
+            raise ValueError(f"0 <= retry_beam <= beam < 1 is violated by {retry_beam}, {beam}")
+        if not 0 < silprob <= 1:
+            raise ValueError(f"silprob must be above 0 and at most 1, not {silprob}")
         # cmn="batch": mean normalisation over the utterance. bestpath=False: the Viterbi path is
         # the alignment; a search of its word lattice, on by default, lets words swallow pauses.
-        self._decoder = pocketsphinx.Decoder(lm=None, loglevel="FATAL", cmn="batch", bestpath=False)
+        self._decoder = pocketsphinx.Decoder(
+            lm=None, loglevel="FATAL", cmn="batch", bestpath=False, silprob=silprob
+        )
         self.out_of_vocabulary: dict[str, str] = {}
         """Words that were not in the dictionary: ``{word: "rule: phones"}``."""
+        self.retried: set[str] = set()
+        """Utterances that were searched with ``retry_beam`` too."""
 
     def align_batch(self, utterances: Sequence[AlignUtterance]) -> list[Levels | AlignError]:
         """See ``AbsAligner``; ``score`` is the acoustic log-likelihood a frame, in
@@ -59,18 +123,32 @@ class HMMAligner(AbsAligner):
         for word in dict.fromkeys(words):
             self._add_to_dictionary(word)
         samples = (np.clip(speech, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-        entries = self._search(words, samples)
+        entries = self._search(words, samples, self.beam)
+        if entries is None and self.retry_beam < self.beam:
+            self.retried.add(utt_id)
+            entries = self._search(words, samples, self.retry_beam)
         if entries is None:
             raise AlignError(
                 "no_path",
                 f"no path through the {len(labels)} words in {duration:.2f} s: "
                 "the transcript may be wrong or longer than the audio",
             )
-        return _to_alignments(utt_id, labels, entries, partial(_to_span, duration=duration))
+        found = _to_alignments(utt_id, labels, entries, partial(_to_span, duration=duration))
+        match = measure_match(found["phone"])
+        if match.total < self.min_match:
+            raise AlignError(
+                "poor_match",
+                f"{match.total:.1f}, less than {self.min_match:g} (mean score {match.score:.1f} a "
+                f"frame, {100 * match.minimal:.0f} % of the phones as short as can be): the "
+                "transcript may be wrong; if it is right, lower min_match in --aligner_conf",
+            )
+        return found
 
-    def _search(self, words: list[str], samples: bytes) -> list | None:
+    def _search(self, words: list[str], samples: bytes, beam: float) -> list | None:
         """Word entries of the best path with silence left out, None when no path survives."""
         decoder = self._decoder
+        for name in ("beam", "pbeam", "wbeam"):  # read by set_align_text
+            decoder.config[name] = beam
         try:
             decoder.set_align_text(" ".join(words))
             self._decode(samples)

@@ -13,7 +13,7 @@ import numpy as np
 from espnet_ssr.align.alignment import LEVELS, read_ctm
 from espnet_ssr.align.metrics import BoundaryErrors, Words, compare_words
 from espnet_ssr.align.report_text import render_report
-from espnet_ssr.align.run import COST, FAILED, OUT_OF_VOCABULARY
+from espnet_ssr.align.run import COST, FAILED, OUT_OF_VOCABULARY, RETRIED
 from espnet_ssr.align.suspicious import (
     SUSPICIOUS,
     Suspect,
@@ -77,7 +77,7 @@ def merge_jobs(folder: Path, num_jobs: int, align_dir: Path) -> None:
     indices = [folder / f"index.{job}" for job in range(1, num_jobs + 1)]
     shards = [name for index in indices if index.is_file() for name in index.read_text().split()]
     present = {file.name for name in shards[:1] for file in (folder / name).iterdir()}
-    names = [*(f"{level}.ctm" for level in LEVELS), FAILED, OUT_OF_VOCABULARY, COST]
+    names = [*(f"{level}.ctm" for level in LEVELS), FAILED, OUT_OF_VOCABULARY, COST, RETRIED]
     merge_shards(folder, num_jobs, [name for name in names if name in present], align_dir)
 
 

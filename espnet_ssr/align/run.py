@@ -18,6 +18,7 @@ from espnet_ssr.progress import Progress
 FAILED = "failed"
 OUT_OF_VOCABULARY = "out_of_vocabulary"
 COST = "cost"
+RETRIED = "retried"
 
 
 def align_utterances(
@@ -32,7 +33,8 @@ def align_utterances(
     batch_seconds: float,
 ) -> None:
     """Write a shard: ``<level>.ctm``, ``failed`` (``utt cause message``), ``out_of_vocabulary``,
-    ``cost`` (seconds of audio and of work).
+    ``cost`` (seconds of audio and of work) and, of an aligner that searches again where it found
+    nothing, ``retried`` (``utt outcome``: ``aligned`` or the cause of failure).
 
     Args:
         signals: ``wav.scp`` or ``feats.scp``, whichever the aligner takes.
@@ -64,6 +66,10 @@ def align_utterances(
     write_lines(folder / FAILED, (f"{u} {error.cause} {error}" for u, error in errors))
     unknown = getattr(aligner, "out_of_vocabulary", {})
     write_lines(folder / OUT_OF_VOCABULARY, (f"{w} {how}" for w, how in sorted(unknown.items())))
+    if hasattr(aligner, "retried"):
+        again = (u for u in utt_ids if u in aligner.retried)
+        outcomes = (f"{u} {'aligned' if u in aligned else results[u].cause}" for u in again)
+        write_lines(folder / RETRIED, outcomes)
     seconds = sum(lengths.values()) / aligner.sample_rate
     write_lines(folder / COST, [f"{seconds:.3f} {time.perf_counter() - started:.6f}"])
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Stage 4, one job: align transcripts with audio. ``ssr_align_report`` merges the jobs."""
 
+import inspect
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +33,8 @@ def main() -> None:
     args = parser.parse_args()
 
     conf = key_values(args.aligner_conf)
-    aligner = build_from_conf(aligner_factory(args.aligner), conf, "aligner_conf")
+    factory = aligner_factory(args.aligner)
+    aligner = build_from_conf(factory, conf, "aligner_conf")
     textless = args.textless == "true"
     if textless and not aligner.textless:
         raise ValueError(f"--textless true: {args.aligner} needs transcripts")
@@ -48,7 +51,12 @@ def main() -> None:
         {key: f"{signals.get(key)} {texts[key] if texts else None}" for key in keys},
         shard_folder(args.output_dir),
         args.job,
-        {"aligner": args.aligner, **conf, "files": modification_times(conf)},
+        {
+            "aligner": args.aligner,
+            **default_options(factory),
+            **conf,
+            "files": modification_times(conf),
+        },
         partial(
             align_utterances,
             aligner=aligner,
@@ -60,6 +68,12 @@ def main() -> None:
         args.shard_size,
         "aligning",
     )
+
+
+def default_options(factory: Callable) -> dict:
+    """Of an aligner: shards made with former defaults are made again."""
+    parameters = inspect.signature(factory).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def modification_times(conf: dict) -> list[int]:

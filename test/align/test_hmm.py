@@ -5,10 +5,11 @@ import pytest
 import soundfile
 
 from espnet_ssr.align.abs import AlignError, AlignUtterance
+from espnet_ssr.align.alignment import Alignment, Span
 from espnet_ssr.datadir import read_keyed
 
 pytest.importorskip("pocketsphinx", reason="extra 'hmm' is not installed")
-from espnet_ssr.align.hmm import HMMAligner, _to_span
+from espnet_ssr.align.hmm import HMMAligner, _to_span, measure_match
 
 TEXT = "please enter your password followed by the pound key"
 RATE = HMMAligner.sample_rate
@@ -56,7 +57,7 @@ def synthetic_vowels(seconds=1.2):
         (noise(0.5), " … — ! ", "empty_text"),
         (noise(0), "hello", "empty_audio"),
         (noise(0.5), "hello 你好", "unpronounceable"),
-        (np.zeros(RATE // 2, np.float32), "hello world", "no_path"),
+        (np.zeros(RATE // 2, np.float32), "hello world", "poor_match"),
         (noise(1 / RATE), "hello", "no_path"),
         (noise(0.1), "one two three four five six seven", "no_path"),
     ],
@@ -71,6 +72,49 @@ def test_failures_have_a_cause(aligner, speech, text, cause):
 def test_no_path_says_how_long_and_how_many(aligner):
     with pytest.raises(AlignError, match="7 words in 0.10 s"):
         align(aligner, "utt", noise(0.1), "one two three four five six seven")
+
+
+def test_a_search_without_a_path_is_repeated():
+    aligner, speech = HMMAligner(beam="1e-2"), synthetic_vowels()  # text: as YAML reads it
+    found = align(aligner, "utt", speech, "A ah!")
+    assert aligner.retried == {"utt"}
+    unpruned = align(HMMAligner(beam=0), "utt", speech, "A ah!")
+    assert [(s.start, s.end) for s in found["word"].spans] == [
+        (s.start, s.end) for s in unpruned["word"].spans
+    ]
+    with pytest.raises(AlignError) as error:
+        align(HMMAligner(beam=0.01, retry_beam=0.01), "utt", speech, "A ah!")
+    assert error.value.cause == "no_path"
+
+
+def test_what_does_not_match_is_refused():
+    speech, text = synthetic_vowels(), "A ah oh!"
+    match = measure_match(align(HMMAligner(min_match=float("-inf")), "utt", speech, text)["phone"])
+    align(HMMAligner(min_match=match.total - 0.1), "utt", speech, text)
+    with pytest.raises(AlignError, match=f"mean score {match.score:.1f} a frame") as error:
+        align(HMMAligner(min_match=match.total + 0.1), "utt", speech, text)
+    assert error.value.cause == "poor_match"
+
+
+def test_match_is_measured_over_frames():
+    times = [(0.0, 0.03, -10.0), (0.03, 0.1, -30.0), (0.5, 0.7, -20.0), (0.7, 0.7, -50.0)]
+    phones = Alignment("utt", [Span("AA", *span) for span in times], "phone")
+    match = measure_match(phones)
+    assert match == pytest.approx(((-30 - 210 - 400 - 50) / 31, 0.5))
+    assert match.total == pytest.approx(match.score - 30)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam": 1}, "beam < 1"),
+        ({"beam": 1e-50, "retry_beam": 1e-40}, "retry_beam <= beam"),
+        ({"silprob": 0}, "silprob"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        HMMAligner(**options)
 
 
 def test_unknown_words_are_noted():
