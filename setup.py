@@ -30,6 +30,7 @@ setup(
         "peft>=0.17",
         "pyyaml>=6.0",
         "safetensors>=0.4",
+        "scipy>=1.11",
         "soundfile>=0.12",
         "soxr>=0.3",
         "tqdm>=4.60",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from espnet_ssr.data.augment_effects import Effect, NotAugmented, apply_effects
 from espnet_ssr.data.check_audio import count_missing_bytes, is_plain_wav
-from espnet_ssr.data.speed import UTT2SPEED, UTT2UNIQ, read_speeds
+from espnet_ssr.data.copies import UTT2EFFECTS, UTT2SPEED, UTT2UNIQ, read_effects, read_speeds
 from espnet_ssr.data.validate import TOLERANCE_SECONDS
 from espnet_ssr.datadir import invert_utt2spk, read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
@@ -37,21 +38,42 @@ class AudioFormat:
 @dataclass(frozen=True)
 class Recording:
     """An utterance's audio: a file, or the part ``[start, end)`` of it in seconds, played
-    ``speed`` times as fast."""
+    ``speed`` times as fast, with ``effects``, whose ``sources`` are by name."""
 
     path: str
     start: float = 0.0
     end: float | None = None
     speed: float = 1.0
+    effects: tuple[Effect, ...] = ()
+    sources: dict[str, Recording] = field(default_factory=dict)
 
 
 def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
-    """Read, mix to mono and resample: samples ``(N,)``, float32. Tempo and pitch change together
-    with the speed, as in sox's ``speed``.
+    """Read, mix to mono, resample and add the effects: samples ``(N,)``, float32. Tempo and pitch
+    change together with the speed, as in sox's ``speed``.
 
     Raises:
-        DropUtterance: missing, unreadable, truncated or not finite, or no such segment in it.
+        DropUtterance: missing, unreadable, truncated or not finite, or no such segment in it; see
+            also ``NotAugmented``.
     """
+    samples = _read_plain(recording, sample_rate)
+    if not recording.effects:
+        return samples
+
+    def read_source(name: str) -> np.ndarray | None:
+        try:
+            return _read_plain(recording.sources[name], sample_rate)
+        except DropUtterance:  # for which the source itself is left out, and counted
+            return None
+
+    try:
+        return apply_effects(samples, recording.effects, sample_rate, read_source)
+    except NotAugmented as error:
+        raise DropUtterance(*error.args) from None
+
+
+def _read_plain(recording: Recording, sample_rate: int) -> np.ndarray:
+    """Without effects."""
     try:
         with soundfile.SoundFile(recording.path) as f:
             first, end = _frame_range(recording, f)
@@ -139,33 +161,55 @@ def _check_duration(samples: np.ndarray, audio_format: AudioFormat) -> None:
 
 def read_recordings(data_dir: Path, keys: Container[str] | None = None) -> dict[str, Recording]:
     """Where the audio of each utterance (of ``keys`` only, if given) is: ``wav.scp`` and, if there
-    are such, ``segments`` and ``utt2speed``."""
-    if (data_dir / "segments").is_file():
-        recordings = {}
-        wav_scp = read_keyed(data_dir / "wav.scp")
-        for utt_id, segment in read_keyed(data_dir / "segments", keys).items():
-            recording_id, start, end = segment.split()
-            recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
-    else:
+    are such, ``segments``, ``utt2speed`` and ``utt2effects``."""
+    recordings = _read_places(data_dir, keys)
+    speeds, effects = read_speeds(data_dir, recordings), read_effects(data_dir, recordings)
+    names = {name for several in effects.values() for e in several for name in e.sources}
+    places = _read_places(data_dir, names) if names else {}
+    if missing := sorted(names - places.keys()):
+        raise ValueError(f"{data_dir}: no audio of {missing[0]}, which {UTT2EFFECTS} names")
+    return {
+        u: replace(
+            recording,
+            speed=speeds[u],
+            effects=(own := effects.get(u, ())),
+            sources={name: places[name] for effect in own for name in effect.sources},
+        )
+        for u, recording in recordings.items()
+    }
+
+
+def _read_places(data_dir: Path, keys: Container[str] | None) -> dict[str, Recording]:
+    if not (data_dir / "segments").is_file():
         wav_scp = read_keyed(data_dir / "wav.scp", keys)
-        recordings = {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
-    speeds = read_speeds(data_dir, recordings)
-    return {u: replace(recording, speed=speeds[u]) for u, recording in recordings.items()}
+        return {utt_id: Recording(path) for utt_id, path in wav_scp.items()}
+    recordings = {}
+    wav_scp = read_keyed(data_dir / "wav.scp")
+    for utt_id, segment in read_keyed(data_dir / "segments", keys).items():
+        recording_id, start, end = segment.split()
+        recordings[utt_id] = Recording(wav_scp[recording_id], float(start), float(end))
+    return recordings
 
 
 def describe_input(recording: Recording | None, text: str) -> str:
     """What the result for an utterance depends on; another file in the same place is another."""
+    if recording is None:
+        return f"{recording} missing {text}"
+    stamps = [_stamp(place.path) for place in (recording, *recording.sources.values())]
+    return f"{recording} {' '.join(stamps)} {text}"
+
+
+def _stamp(path: str) -> str:
     try:
-        status = os.stat(recording.path) if recording else None
-        stamp = f"{status.st_size} {status.st_mtime_ns}" if status else "missing"
+        status = os.stat(path)
     except OSError:
-        stamp = "missing"
-    return f"{recording} {stamp} {text}"
+        return "missing"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def complete_data_dir(data_dir: Path, output_dir: Path, sample_rate: int) -> str:
-    """Write ``text``, ``utt2spk``, ``spk2utt`` and, of a perturbed set, ``utt2uniq`` and
-    ``utt2speed`` for the utterances in ``output_dir/wav.scp``.
+    """Write ``text``, ``utt2spk``, ``spk2utt`` and, of a set with copies, ``utt2uniq``,
+    ``utt2speed`` and ``utt2effects`` for the utterances in ``output_dir/wav.scp``.
 
     Returns:
         one line: how many were kept, for how many hours, and what was dropped by cause.
@@ -177,10 +221,13 @@ def complete_data_dir(data_dir: Path, output_dir: Path, sample_rate: int) -> str
     dropped = read_keyed(output_dir / "dropped")
     if not kept:
         raise ValueError(f"{data_dir}: no usable utterance{describe_causes(dropped)}")
-    names = [name for name in (UTT2UNIQ, UTT2SPEED) if (data_dir / name).is_file()]
+    names = [n for n in (UTT2UNIQ, UTT2SPEED, UTT2EFFECTS) if (data_dir / n).is_file()]
     for name in ("text", "utt2spk", *names):
         table = read_keyed(data_dir / name)
-        write_keyed(output_dir / name, {u: table[u] for u in kept})
+        # Not every utterance has effects.
+        write_keyed(
+            output_dir / name, {u: table[u] for u in kept if u in table or name != UTT2EFFECTS}
+        )
     spk2utt = invert_utt2spk(read_keyed(output_dir / "utt2spk"))
     write_keyed(output_dir / "spk2utt", {s: " ".join(utts) for s, utts in spk2utt.items()})
     seconds = sum(map(int, read_keyed(output_dir / "utt2num_samples").values())) / sample_rate

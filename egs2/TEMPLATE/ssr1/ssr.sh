@@ -26,6 +26,10 @@ valid_set=            # (required)
 test_sets=            # names, separated by spaces (required)
 local_data_opts=      # options of local/data.sh
 speed_perturb_factors= # stage 2: speeds of copies of the training set, e.g. "0.9 1.1"
+augment=              # stage 2: what is done to copies of it, e.g. "speed=0.9,1.1 noise=5,20 babble=5,20 room=0.2,0.6"
+augment_copies=1      # copies of each utterance
+augment_seed=0        # of what is drawn for each
+augment_tag=aug       # suffix of the set's name, so that several can be side by side
 feats_type=extracted  # extracted (stage 6) or raw (encoded on the fly while training)
 audio_format=flac     # flac or wav, of formatted audio
 fs=16000              # sampling rate in Hz
@@ -93,7 +97,7 @@ hf_repo=              # stage 13: owner/name on the Hugging Face hub; made priva
 
 help_message="Usage: $0 --train_set NAME --valid_set NAME --test_sets 'NAME ...' [options]
 
-Stages: 1 data preparation, 2 speed perturbation, 3 format and filter audio,
+Stages: 1 data preparation, 2 copies of the training set, 3 format and filter audio,
 4 forced alignment, 5 LLM tokens and segmentation, 6 feature extraction, 7 collect stats,
 8 connector distillation, 9 training through the LLM or of the LLM, 10 inference, 11 scoring,
 12 packing (--skip_packing false), 13 upload to the Hugging Face hub (--skip_upload false).
@@ -112,8 +116,8 @@ cd "$(dirname "$0")" # where the link is, not where it leads: that is the recipe
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/train.sh"
 # shellcheck source=scripts/align.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/align.sh"
-# shellcheck source=scripts/speed.sh
-. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/speed.sh"
+# shellcheck source=scripts/copies.sh
+. "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/copies.sh"
 # shellcheck source=scripts/infer.sh
 . "${MAIN_ROOT}/egs2/TEMPLATE/ssr1/scripts/infer.sh"
 # shellcheck source=scripts/choice.sh
@@ -142,11 +146,12 @@ align_train_set=${align_train_set:-${train_set}}
 corpus_sets="${train_set} ${valid_set} ${test_sets}"
 aligner_sets=${corpus_sets}
 [[ " ${aligner_sets} " == *" ${align_train_set} "* ]] || aligner_sets+=" ${align_train_set}"
-# Speed perturbation: another training set, made of that one.
+# With copies: another training set, made of that one.
 original_train_set=${train_set}
 formatted_sets=${aligner_sets}
-if [ -n "${speed_perturb_factors}" ]; then
-    train_set+=_sp
+copies_tag=${speed_perturb_factors:+_sp}${augment:+_${augment_tag}}
+if [ -n "${copies_tag}" ]; then
+    train_set+=${copies_tag}
     formatted_sets+=" ${train_set}"
 fi
 sets="${train_set} ${valid_set} ${test_sets}"
@@ -195,6 +200,11 @@ if in_range 2 && [ -n "${speed_perturb_factors}" ]; then
     perturb_speed "${original_train_set}" "${train_set}"
 fi
 
+if in_range 2 && [ -n "${augment}" ]; then
+    announce 2 "augmentation (${augment})"
+    augment_set "${original_train_set}" "${train_set}"
+fi
+
 if in_range 3; then
     announce 3 "format and filter audio"
     for set in ${formatted_sets}; do
@@ -224,7 +234,7 @@ if in_range 4; then
         train_aligner
     fi
     for set in ${corpus_sets}; do align_set "${set}" false; done
-    if [ -n "${speed_perturb_factors}" ]; then
+    if [ -n "${copies_tag}" ]; then
         rescale_alignments "${original_train_set}" "${train_set}"
     fi
     if "${textless}"; then

@@ -7,11 +7,11 @@ for name in train_set valid_set test_sets; do
 done
 [ "${textless_unit}" = word ] || [ "${textless_unit}" = token ] \
     || die "--textless_unit must be word or token, not ${textless_unit}"
-for name in stage stop_stage nj inference_nj ngpu num_nodes; do
+for name in stage stop_stage nj inference_nj ngpu num_nodes augment_copies augment_seed; do
     [[ ${!name} =~ ^[0-9]+$ || ${name}=${!name} == stage= ]] \
         || die "--${name} must be a number, not '${!name}'"
 done
-for name in nj inference_nj; do
+for name in nj inference_nj augment_copies; do
     [ "${!name}" -ge 1 ] || die "--${name} must be 1 or more, not ${!name}"
 done
 [ -n "${distill_config}${lm_config}" ] || die "neither --distill_config nor --lm_config is given"
@@ -57,8 +57,12 @@ esac
     || die "--num_nodes ${num_nodes} needs cmd_backend=slurm or sge in cmd.sh"
 [ "${textless}" = false ] || "${can_guess}" \
     || die "--textless true: ${aligner} needs transcripts; a CTC aligner does not"
-[ "${stage}" != 2 ] || [ -n "${speed_perturb_factors}" ] \
-    || die "--stage 2 needs --speed_perturb_factors"
+[ -z "${augment}" ] || [ -z "${speed_perturb_factors}" ] \
+    || die "--speed_perturb_factors beside --augment: give speed=... in --augment"
+[[ ${augment_tag} =~ ^[a-zA-Z0-9._-]+$ ]] \
+    || die "--augment_tag should be letters, digits, '.', '_' and '-', not '${augment_tag}'"
+[ "${stage}" != 2 ] || [ -n "${speed_perturb_factors}${augment}" ] \
+    || die "--stage 2 needs --speed_perturb_factors or --augment"
 if ! "${skip_upload}"; then
     [[ ${hf_repo} =~ ^[^/]+/[^/]+$ ]] || die "--skip_upload false needs --hf_repo owner/name"
     [ "$(wc -w <<< "${finetune:-${lm_config:-${distill_config}}}")" = 1 ] \

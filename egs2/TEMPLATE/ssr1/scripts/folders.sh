@@ -14,7 +14,7 @@ seg_name=seg_${align_tag}_${llm_tag}
 feats_name=feats_${encoder_tag}
 align_feats_name=${feats_name}${align_encoder_conf:+_${align_encoder_conf//[^a-zA-Z0-9.]/}}
 stats_dir=${expdir}/stats_${align_tag}_${encoder_tag}_${llm_tag}_${feats_type}
-stats_dir+=${speed_perturb_factors:+_sp}
+stats_dir+=${copies_tag}
 inference_name=${inference_tag:-$(basename "${inference_config}" .yaml)}
 
 # What choice_config asks, of this LLM: below expdir and below each model's folder.
@@ -28,7 +28,7 @@ exp_of() {
     name=$(basename "$(readlink -f "$2")" .yaml)
     tag=${align_tag}_${encoder_tag}_${llm_tag}
     if [ "${feats_type}" = raw ]; then tag+=_raw; fi
-    tag+=${speed_perturb_factors:+_sp}
+    tag+=${copies_tag}
     tag+=${3:+_${3//[^a-zA-Z0-9.=]/_}}
     name=${name#"$1"}
     echo "${expdir}/$1${name:+_${name#_}}_${4:-${tag}}"

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--output_dir", type=Path, required=True, help="for word.ctm and the like")
     args = parser.parse_args()
 
-    from espnet_ssr.data.speed import rescale_align_dir
+    from espnet_ssr.data.copies import rescale_align_dir
 
     rescale_align_dir(args.data_dir, args.original_dir, args.original_align_dir, args.output_dir)
 
