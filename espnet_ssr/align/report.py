@@ -13,7 +13,7 @@ import numpy as np
 from espnet_ssr.align.alignment import LEVELS, read_ctm
 from espnet_ssr.align.metrics import BoundaryErrors, Words, compare_words
 from espnet_ssr.align.report_text import render_report
-from espnet_ssr.align.run import COST, FAILED, OUT_OF_VOCABULARY, RETRIED
+from espnet_ssr.align.run import ALIGNED, COST, FAILED, OUT_OF_VOCABULARY, RETRIED
 from espnet_ssr.align.suspicious import (
     SUSPICIOUS,
     Suspect,
@@ -41,6 +41,8 @@ class AlignedSet:
         suspicious: utterances whose transcript may be wrong.
         reference: true words by utterance; empty where there is no reference.
         errors: against the reference; None where there is none.
+        retried: outcome, ``aligned`` or a cause, of the utterances that were searched twice.
+        speakers: by utterance; empty where the data directory does not say.
     """
 
     wav_scp: dict[str, str]
@@ -50,9 +52,12 @@ class AlignedSet:
     suspicious: dict[str, Suspect]
     reference: Words
     errors: BoundaryErrors | None
+    retried: dict[str, str]
+    speakers: dict[str, str]
 
     def summary(self) -> dict:
-        """Counts of utterances, failed and suspicious ones by cause, words and their figures."""
+        """Counts of utterances, failed, suspicious and retried ones by cause and by speaker; words
+        and their figures."""
         failures = [(u, *v.partition(" ")[::2]) for u, v in self.failed.items()]
         suspects = [(u, *cause) for u, s in self.suspicious.items() for cause in s.causes.items()]
         total = len(self.words) + len(self.failed)
@@ -63,9 +68,20 @@ class AlignedSet:
             **_by_cause("failed", failures),
             "suspicious_utterances": len(self.suspicious),
             **_by_cause("suspicious", suspects),
+            **_by_cause("retried", ((u, outcome, "") for u, outcome in self.retried.items())),
+            "speakers": self._count_speakers(),
             **describe_words(self.words, sum(self.seconds.get(u, 0.0) for u in self.words)),
             "boundary_errors": self.errors and self.errors.summary(),
         }
+
+    def _count_speakers(self) -> dict[str, dict[str, int]]:
+        """Counts by speaker; ``retried`` are those that were aligned so."""
+        counts = defaultdict(lambda: {"utterances": 0, "aligned": 0, "retried": 0})
+        for utt_id, speaker in self.speakers.items():
+            counts[speaker]["utterances"] += 1
+            counts[speaker]["aligned"] += utt_id in self.words
+            counts[speaker]["retried"] += self.retried.get(utt_id) == ALIGNED
+        return dict(counts)
 
 
 def merge_jobs(folder: Path, num_jobs: int, align_dir: Path) -> None:
@@ -128,13 +144,22 @@ def read_aligned_set(
     wav_scp = read_keyed(data_dir / "wav.scp")
     words = read_ctm(align_dir / "word.ctm")
     failed = _complete_failed(align_dir / FAILED, [u for u in wav_scp if u not in words])
-    samples = data_dir / "utt2num_samples"
-    counts = read_keyed(samples) if samples.is_file() else {}
+    counts = _read_if_there(data_dir / "utt2num_samples")
     seconds = {utt_id: int(count) / sample_rate for utt_id, count in counts.items()}
     suspicious = find_suspicious(words, seconds)
     true_words = read_reference(reference, wav_scp) if reference else {}
     errors = compare_words(words, true_words) if reference else None
-    return AlignedSet(wav_scp, words, failed, seconds, suspicious, true_words, errors)
+    return AlignedSet(
+        wav_scp,
+        words,
+        failed,
+        seconds,
+        suspicious,
+        true_words,
+        errors,
+        retried=_read_if_there(align_dir / RETRIED),
+        speakers=_read_if_there(data_dir / "utt2spk"),
+    )
 
 
 def read_reference(path: Path, utt_ids: Iterable[str]) -> Words:
@@ -150,6 +175,10 @@ def read_reference(path: Path, utt_ids: Iterable[str]) -> Words:
             f"{path}: it is no reference for this set: none of its utterances is in it"
         )
     return found
+
+
+def _read_if_there(path: Path) -> dict[str, str]:
+    return read_keyed(path) if path.is_file() else {}
 
 
 def _complete_failed(path: Path, not_aligned: list[str]) -> dict[str, str]:
@@ -197,7 +226,7 @@ def _by_cause(name: str, entries: Iterable[tuple[str, str, str]]) -> dict:
     """Counts and examples of ``(utt_id, cause, details)``, by cause."""
     lines = defaultdict(list)
     for utt_id, cause, details in entries:
-        lines[cause].append(f"{utt_id}: {details}")
+        lines[cause].append(f"{utt_id}: {details}" if details else utt_id)
     return {
         name: {cause: len(found) for cause, found in lines.items()},
         f"{name}_examples": {cause: found[:EXAMPLES] for cause, found in lines.items()},

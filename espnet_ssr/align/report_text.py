@@ -10,6 +10,9 @@ from espnet_ssr.markdown import number, table
 MOST_UNKNOWN = 50
 """Words out of vocabulary that are listed."""
 
+MOST_SPEAKERS = 20
+"""Speakers that are listed, those with the smallest share of aligned utterances first."""
+
 
 def render_report(title: str, report: dict, pictures: dict[str, list[str]]) -> str:
     """The text of ``report.md``.
@@ -22,9 +25,12 @@ def render_report(title: str, report: dict, pictures: dict[str, list[str]]) -> s
     for name, meaning in (
         ("failed", "Not aligned. All are in `failed`."),
         ("suspicious", "Aligned, but the transcript may be wrong. All are in `suspicious`."),
+        ("retried", "Searched again, as pruning left no path. All are in `retried`."),
     ):
         if report[name]:
             sections += [f"## {name.capitalize()}\n\n{meaning}\n", _describe_causes(report, name)]
+    if speakers := _describe_speakers(report["speakers"]):
+        sections += ["## Speakers\n", speakers]
     if report["boundary_errors"]:
         sections += ["## Word boundaries\n", describe_errors(report["boundary_errors"])]
     if report["out_of_vocabulary"]:
@@ -64,6 +70,7 @@ def _describe_set(report: dict) -> str:
         "aligned": f"{report['aligned']} ({100 * report['coverage']:.1f} %)",
         "failed": str(sum(report["failed"].values())),
         "suspicious": str(report["suspicious_utterances"]),
+        "retried": str(sum(report["retried"].values())),
         "words": str(report["words"]),
         "out of vocabulary": str(len(report["out_of_vocabulary"])),
         "words a second of speech": number(report["words_per_second_of_speech"], 2),
@@ -81,6 +88,27 @@ def _describe_causes(report: dict, name: str) -> str:
         [cause, "; ".join(examples[cause]), str(count)] for cause, count in report[name].items()
     ]
     return table(["cause", "for example", "utterances"], rows, text_columns=2)
+
+
+def _describe_speakers(speakers: dict[str, dict[str, int]]) -> str:
+    """Those with utterances that were not aligned at once; empty if there are none."""
+    shares = {
+        name: (counts["aligned"] / counts["utterances"], -counts["retried"])
+        for name, counts in speakers.items()
+        if counts["aligned"] < counts["utterances"] or counts["retried"]
+    }
+    if not shares:
+        return ""
+    rows = []
+    for name in sorted(shares, key=shares.__getitem__)[:MOST_SPEAKERS]:
+        counts = speakers[name]
+        aligned = f"{counts['aligned']} ({100 * shares[name][0]:.1f} %)"
+        rows.append([name, str(counts["utterances"]), aligned, str(counts["retried"])])
+    more = len(shares) - len(rows)
+    text = table(["speaker", "utterances", "aligned", "of these retried"], rows)
+    text += f"\nand {more} more\n" if more else ""
+    others = len(speakers) - len(shares)
+    return f"{text}\nAll utterances of {others} other speakers were aligned at once.\n"
 
 
 def _describe_unknown(unknown: dict[str, str]) -> str:

@@ -19,6 +19,8 @@ FAILED = "failed"
 OUT_OF_VOCABULARY = "out_of_vocabulary"
 COST = "cost"
 RETRIED = "retried"
+ALIGNED = "aligned"
+"""Outcome in ``retried``."""
 
 
 def align_utterances(
@@ -68,7 +70,7 @@ def align_utterances(
     write_lines(folder / OUT_OF_VOCABULARY, (f"{w} {how}" for w, how in sorted(unknown.items())))
     if hasattr(aligner, "retried"):
         again = (u for u in utt_ids if u in aligner.retried)
-        outcomes = (f"{u} {'aligned' if u in aligned else results[u].cause}" for u in again)
+        outcomes = (f"{u} {ALIGNED if u in aligned else results[u].cause}" for u in again)
         write_lines(folder / RETRIED, outcomes)
     seconds = sum(lengths.values()) / aligner.sample_rate
     write_lines(folder / COST, [f"{seconds:.3f} {time.perf_counter() - started:.6f}"])

@@ -68,7 +68,7 @@ def test_counts(folder):
     assert (report["utterances"], report["aligned"], report["coverage"]) == (5, 2, 0.4)
     assert report["failed"] == {"no_path": 2, "empty_text": 1}
     assert report["failed_examples"] == {
-        "no_path": ["c: too short", "d: wrong | words"], "empty_text": ["e: "]
+        "no_path": ["c: too short", "d: wrong | words"], "empty_text": ["e"]
     }  # fmt: skip
     assert report["suspicious_utterances"] == 0
     assert report["words"] == 4
@@ -152,6 +152,44 @@ def test_suspicious(folder, tmp_path):
     assert report["suspicious"] == {"low_score": 1}
     assert (tmp_path / "suspicious").read_text().split()[::3] == ["h", "low_score"]
     assert "| low_score | h: z -91.1, score -30.000 | 1 |" in text
+
+
+def test_retried_are_counted_by_outcome_and_speaker(folder, tmp_path):
+    failed = {"b1": "poor_match -90", "c1": "empty_text x"}
+    folder.write([alignment(u, 3) for u in ("a1", "a2", "b2", "d1")], failed)
+    write_keyed(tmp_path / "utt2spk", {u: u[0] for u in ("a1", "a2", "b1", "b2", "c1", "d1")})
+    write_keyed(tmp_path / "retried", {"a2": "aligned", "b1": "poor_match", "b2": "aligned"})
+    report, text = folder.report()
+    assert report["retried"] == {"aligned": 2, "poor_match": 1}
+    assert report["retried_examples"] == {"aligned": ["a2", "b2"], "poor_match": ["b1"]}
+    assert report["speakers"] == {
+        "a": {"utterances": 2, "aligned": 2, "retried": 1},
+        "b": {"utterances": 2, "aligned": 1, "retried": 1},
+        "c": {"utterances": 1, "aligned": 0, "retried": 0},
+        "d": {"utterances": 1, "aligned": 1, "retried": 0},
+    }
+    assert "| retried | 3 |" in text
+    assert "| aligned | a2; b2 | 2 |" in text
+    speakers = text.split("## Speakers")[1]
+    rows = [line for line in speakers.splitlines() if line.startswith("| ")][2:]
+    assert rows == ["| c | 1 | 0 (0.0 %) | 0 |", "| b | 2 | 1 (50.0 %) | 1 |",
+                    "| a | 2 | 2 (100.0 %) | 1 |"]  # fmt: skip
+    assert "of 1 other speakers" in speakers
+
+
+def test_speakers_are_not_listed_without_reason(folder, tmp_path):
+    folder.write([alignment("a", 3)], {})
+    write_keyed(tmp_path / "utt2spk", {"a": "s"})
+    assert "Speakers" not in folder.report()[1]
+
+
+def test_at_most_twenty_speakers_are_listed(folder, tmp_path):
+    failed = {f"u{i:02}": "no_path x" for i in range(25)}
+    folder.write([], failed)
+    write_keyed(tmp_path / "utt2spk", {u: f"s{u}" for u in failed})
+    _, text = folder.report()
+    assert text.count("| 0 (0.0 %) | 0 |") == 20
+    assert "\nand 5 more\n" in text
 
 
 def test_cost(folder, tmp_path):

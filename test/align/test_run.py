@@ -84,6 +84,19 @@ def test_unknown_words_are_written_in_order(run):
     ]
 
 
+class SearchesAgain(EqualShares):
+    retried = {"c", "a", "of_another_shard"}
+
+
+def test_retried_are_written_with_their_outcome(run):
+    folder = run(SearchesAgain())
+    assert (folder / "retried").read_text() == "a no_path\nc aligned\n"
+
+
+def test_aligners_that_search_once_write_no_retried(run):
+    assert not (run(EqualShares()) / "retried").exists()
+
+
 def test_all_files_are_there_when_all_fail(run):
     folder = run(EqualShares(), ["a"])
     assert read_ctm(folder / "word.ctm") == {}
