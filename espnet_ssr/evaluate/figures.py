@@ -48,6 +48,9 @@ FIGURES = {
     "llm_wer_text": Shown("WER of the text", 1),
     "continuation_nats": Shown("going on: vectors"),
     "continuation_nats_text": Shown("going on: text"),
+    "continuation_perplexity": Shown("perplexity after speech", 0),
+    "continuation_perplexity_text": Shown("perplexity after text", 0),
+    "continuation_gap": Shown("gap of going on (nats)"),
     "M": Shown("M"),
     "dictation_nats": Shown("dictation: nats"),
     "dictation_wer": Shown("dictation: WER", 1),
@@ -56,6 +59,13 @@ FIGURES = {
     "F": Shown("F"),
     "blimp": Shown("BLiMP", 1),
     "blimp_change": Shown("change of BLiMP", 1),
+    "end_error": Shown("word ends: error (ms)", 1),
+    "end_error_median": Shown("word ends: median (ms)", 0),
+    "end_error_signed": Shown("word ends: signed (ms)", 1),
+    "end_error_unbiased": Shown("word ends: unbiased (ms)", 1),
+    "start_error": Shown("word starts: error (ms)", 1),
+    "coverage": Shown("coverage (%)", 1),
+    "encoder_share": Shown("of it the encoder (%)", 0),
 }
 """Figure -> column; see ``records`` for the units."""
 
