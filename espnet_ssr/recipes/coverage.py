@@ -93,7 +93,7 @@ def draw_held_out(
     test: Collection[int],
     number: int,
     test_share: float = 0.33,
-    occurrences: tuple[int, int] = (3, 60),
+    occurrences: tuple[int, int] = (3, 30),
     min_letters: int = 3,
 ) -> list[str]:
     """Words whose tokens training is not to have, drawn by a hash of the word.

@@ -7,12 +7,14 @@ definitions, parted by semicolons, and example sentences in double quotes. The f
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from espnet_ssr.recipes import CorpusError
+from espnet_ssr.recipes.order import hash_number
 from espnet_ssr.recipes.sentences import SENTENCE_END
 from espnet_ssr.text import normalize_text
 from espnet_ssr.tts.verbalize import verbalize
@@ -98,6 +100,40 @@ def natural_phrases(phrases: Iterable[str]) -> tuple[list[str], Counter[str]]:
         else:
             sentences[words] = as_sentence(spoken)
     return list(sentences.values()), dropped
+
+
+def read_names(path: Path) -> list[str]:
+    """The given names of a file, plain or gzipped, one a line.
+
+    Raises:
+        CorpusError: it cannot be read, or there is none.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            names = file.read().split()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path}: {error}") from None
+    names = [name for name in names if re.fullmatch("[A-Z][a-z]+", name)]
+    if not names:
+        raise CorpusError(f"{path}: no name in it")
+    return names
+
+
+def name_persons(sentences: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Sentences of which about half that begin with *he* or *she* begin with a name instead.
+
+    Written text of this kind has few names, and with their capitals they are tokens of their own.
+    Which sentence has which name is decided by a hash of its words.
+    """
+    named = []
+    for sentence in sentences:
+        pronoun, space, rest = sentence.partition(" ")
+        number = hash_number(normalize_text(sentence))
+        if pronoun in ("He", "She") and number % 2:
+            sentence = f"{names[number // 2 % len(names)]}{space}{rest}"
+        named.append(sentence)
+    return named
 
 
 def as_sentence(phrase: str) -> str:

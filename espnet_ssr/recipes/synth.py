@@ -70,7 +70,7 @@ def make_plan(
 
     Takes the first ``num`` texts (None: all) that their voice can read. An utterance is named after
     its voice, ``prefix`` and the number of its text, from 1. Its transcript is normalized words, or
-    ``natural``: the text as it is written, but with numbers, symbols and abbreviations put into words
+    ``natural``: the text as it is written, but with numbers and abbreviations put into words
     (`verbalize`).
 
     Raises:

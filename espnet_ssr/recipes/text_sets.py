@@ -203,7 +203,7 @@ def describe(report: Mapping[str, dict]) -> str:
         coverage = Coverage(**found)
         shares = ", ".join(f"{share:.1%} {count}" for count, share in coverage.shares.items())
         lines.append(
-            f"{name}: {coverage.tokens} tokens, {coverage.types} types, {coverage.seen_types:.1%} of "
-            f"these in training; tokens by training count: {shares}"
+            f"{name}: {coverage.tokens} tokens, {coverage.types} types, of which training has "
+            f"{coverage.seen_types:.1%}; tokens by training count: {shares}"
         )
     return "\n".join(lines)

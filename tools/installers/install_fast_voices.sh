@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Fetch the voices of espeak-ng and flite, WordNet and the fortunes, unless the system has them: Debian's
-# packages, unpacked without root into tools/fast_voices, which is whole or not there.
+# Fetch the voices of espeak-ng and flite, WordNet, the fortunes and given names, unless the system has
+# them: Debian's packages, unpacked without root into tools/fast_voices, which is whole or not there.
 #
 #   bin/espeak-ng, bin/flite     the programs, with the libraries and the data that they need
 #   text/wordnet, text/fortunes  folders of text
+#   text/names.gz                given names, one a line
 #
 # Usage: install_fast_voices.sh [USE_SYSTEM]   with 0: fetch also what the system has
 set -euo pipefail
@@ -13,8 +14,9 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=${tools}/fast_voices
 partial=${target}.tmp
 programs=(espeak-ng flite)
-# A package, the name below text/ and the folder that it has.
-texts=("wordnet-base wordnet usr/share/wordnet" "fortunes fortunes usr/share/games/fortunes")
+# A package, the name below text/ and where the package has it.
+texts=("wordnet-base wordnet usr/share/wordnet" "fortunes fortunes usr/share/games/fortunes"
+    "miscfiles names.gz usr/share/dict/propernames.gz")
 
 fail() {
     echo "install_fast_voices.sh: $*" >&2
@@ -35,12 +37,12 @@ for program in "${programs[@]}"; do
     fi
 done
 for text in "${texts[@]}"; do
-    read -r package name folder <<<"${text}"
-    if [ "${use_system}" = 1 ] && [ -d "/${folder}" ]; then
-        ln -s "/${folder}" "${partial}/text/${name}"
+    read -r package name path <<<"${text}"
+    if [ "${use_system}" = 1 ] && [ -e "/${path}" ]; then
+        ln -s "/${path}" "${partial}/text/${name}"
     else
         wanted+=("${package}")
-        ln -s "../root/${folder}" "${partial}/text/${name}"
+        ln -s "../root/${path}" "${partial}/text/${name}"
     fi
 done
 
@@ -119,4 +121,4 @@ if ! speaks "${speech}" "${target}/bin/espeak-ng" -v en-us -f "${target}/hello" 
     fail "espeak-ng or flite does not speak: see the lines above"
 fi
 rm "${target}/hello"
-echo "${target}: espeak-ng, flite, WordNet and fortunes are there"
+echo "${target}: espeak-ng, flite, WordNet, fortunes and names are there"

@@ -8,7 +8,13 @@ from espnet_ssr.bin.options import make_parser
 from espnet_ssr.command import run_command
 from espnet_ssr.datadir import count_dropped, write_lines
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.phrases import fortune_phrases, natural_phrases, wordnet_phrases
+from espnet_ssr.recipes.phrases import (
+    fortune_phrases,
+    name_persons,
+    natural_phrases,
+    read_names,
+    wordnet_phrases,
+)
 from espnet_ssr.recipes.synth import read_texts
 
 
@@ -18,6 +24,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="text file to write")
     parser.add_argument("--wordnet", type=Path, help="folder with WordNet's data.noun and others")
     parser.add_argument("--fortunes", type=Path, help="folder with files of fortunes")
+    parser.add_argument("--names", type=Path, help="file of given names, one a line")
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="a sentence a line")
     args = parser.parse_args()
     sources = [(path, read_texts(path)) for path in args.text]
@@ -36,6 +43,8 @@ def main() -> None:
             ", ".join(str(source) for source, _ in sources) or "no --wordnet, --fortunes, --text"
         )
         raise CorpusError(f"{names}: no usable sentence; {count_dropped(dropped.elements())}")
+    if args.names:
+        sentences = name_persons(sentences, read_names(args.names))
     args.output.parent.mkdir(parents=True, exist_ok=True)
     write_lines(args.output, sentences)
     read = ", ".join(f"{number} of {source}" for source, number in found.items())

@@ -1,0 +1,1 @@
+../../TEMPLATE/ssr1/cmd.sh

@@ -1,0 +1,1 @@
+../../../asterisk/ssr1/local/data.sh

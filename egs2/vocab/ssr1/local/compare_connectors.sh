@@ -1,0 +1,1 @@
+../../../TEMPLATE/ssr1/local/compare_connectors.sh

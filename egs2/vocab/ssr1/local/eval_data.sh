@@ -1,0 +1,1 @@
+../../../TEMPLATE/ssr1/local/eval_data.sh

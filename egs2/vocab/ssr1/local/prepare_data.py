@@ -1,0 +1,1 @@
+../../../asterisk/ssr1/local/prepare_data.py

@@ -1,0 +1,1 @@
+../../TEMPLATE/ssr1/path.sh
