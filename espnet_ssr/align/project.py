@@ -6,7 +6,8 @@ it. The rules, from general to special:
 * The text's words (split at white space) and the alignment's words are the same sequence.
 * Inside a word, letters follow the aligned characters or phones when there are any, else every
   letter gets an equal share of the word.
-* Punctuation has no time of its own: it shares the end of the letter (or word) before it.
+* Punctuation lasts for the pause that it is at: from the letter before it to the letter after it,
+  or to the end of the audio. Where there is no pause it shares the end of the letter before it.
 * A token ends where its last character ends, white space aside. Tokens that are pieces of one
   character (byte-level BPE cuts multi-byte characters) get equal shares of that character.
 * A token of nothing but white space has no time of its own either: it ends with the one before.
@@ -30,6 +31,7 @@ def project_to_tokens(
     token_offsets: Sequence[tuple[int, int]],
     words: Alignment,
     parts: Alignment | None = None,
+    seconds: float | None = None,
 ) -> list[float]:
     """Return the end time of each token.
 
@@ -38,6 +40,8 @@ def project_to_tokens(
         token_offsets: for each token the characters ``[begin, end)`` of ``text`` that it covers.
         words: one span for each word of ``text`` that has a letter or digit, in order.
         parts: characters or phones of the same utterance, for times inside words.
+        seconds: duration of the audio, where punctuation after the last word ends; None: with that
+            word.
 
     Returns:
         End times in seconds, never decreasing, as many as tokens.
@@ -45,7 +49,7 @@ def project_to_tokens(
     Raises:
         ProjectError: text and alignment have different numbers of words.
     """
-    spans = _character_spans(text, words, parts)
+    spans = _character_spans(text, words, parts, seconds)
     covered = [_strip(offsets, text) for offsets in token_offsets]
     pieces = Counter(end for begin, end in covered if end - begin == 1)
     taken: Counter = Counter()
@@ -76,7 +80,7 @@ def _strip(offsets: tuple[int, int], text: str) -> tuple[int, int]:
 
 
 def _character_spans(
-    text: str, words: Alignment, parts: Alignment | None
+    text: str, words: Alignment, parts: Alignment | None, seconds: float | None
 ) -> list[tuple[float, float]]:
     """``(start, end)`` in seconds of every character of ``text``."""
     spoken = spoken_words(text)
@@ -97,17 +101,19 @@ def _character_spans(
                 _interpolate(edges, n / len(letters)),
                 _interpolate(edges, (n + 1) / len(letters)),
             )
-    return _fill_unspoken(text, spans)
+    return _fill_unspoken(text, spans, seconds)
 
 
-def _fill_unspoken(text: str, spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Give punctuation and white space the end of the letter before, as an empty span."""
-    last_end = 0.0
-    for i, character in enumerate(text):
-        if character.isalnum():
-            last_end = spans[i][1]
-        else:
-            spans[i] = (last_end, last_end)
+def _fill_unspoken(
+    text: str, spans: list[tuple[float, float]], seconds: float | None
+) -> list[tuple[float, float]]:
+    """Give punctuation and white space what is between the letters around."""
+    letters = [i for i, character in enumerate(text) if character.isalnum()]
+    last_end = spans[letters[-1]][1] if letters else 0.0
+    edges = [(0.0, 0), *((spans[i][1], i + 1) for i in letters)]
+    starts = [*((spans[i][0], i) for i in letters), (max(last_end, seconds or 0.0), len(text))]
+    for (start, first), (end, stop) in zip(edges, starts, strict=True):
+        spans[first:stop] = [(start, max(start, end))] * (stop - first)
     return spans
 
 

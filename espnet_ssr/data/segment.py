@@ -159,7 +159,7 @@ def _segment(
     if len(offsets) > frames:
         raise DropUtterance("too_many_tokens", f"{len(offsets)} tokens, {frames} frames")
     try:
-        ends = project_to_tokens(text, offsets, words, parts)
+        ends = project_to_tokens(text, offsets, words, parts, seconds)
     except ProjectError as error:
         raise DropUtterance("mismatch", str(error)) from None
     longest = np.diff(shift_times(np.array(ends), np.array(cuts)), prepend=0.0).max()

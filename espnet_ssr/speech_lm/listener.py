@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from espnet_ssr.align.abs import AlignUtterance
 from espnet_ssr.align.project import spoken_words
 from espnet_ssr.batching import length_buckets
+from espnet_ssr.connector.heads import HullHead, Posteriors
 from espnet_ssr.data.pause import NOTHING, cut_pauses, find_cuts
 from espnet_ssr.encoder.abs import AbsEncoder
 from espnet_ssr.encoder.dump import encode_batch
@@ -23,10 +25,12 @@ BATCH_SECONDS = 60.0  # of padded audio
 
 class Heard(NamedTuple):
     """Vectors ``(N, H)`` of an utterance, float32 on the CPU, and what it was cut into; no segments
-    where the connector needs none and there is no text."""
+    where the connector needs none and there is no text. Posteriors of each vector if they were
+    asked for, on the CPU."""
 
     vectors: torch.Tensor
     segments: Segments
+    posteriors: Posteriors | None = None
 
 
 class _Window(NamedTuple):
@@ -80,19 +84,29 @@ class Listener:
         """
         return [join_segments(parts) for parts in self._work(speeches, self._segment_batch, True)]
 
-    def hear(self, speeches: Sequence[Speech]) -> list[Heard]:
+    def hear(self, speeches: Sequence[Speech], nbest: int | None = None) -> list[Heard]:
         """Vectors of each utterance.
 
+        Args:
+            nbest: with posteriors of so many tokens.
+
         Raises:
-            ValueError: names the utterance and what is wrong with it.
+            ValueError: names the utterance and what is wrong with it; or posteriors are asked for
+                and the connector's head has none.
         """
-        return [
-            Heard(
-                torch.cat([part.vectors for _, part in parts]),
-                join_segments((start, part.segments) for start, part in parts),
+        if nbest is not None:
+            self._check_nbest(nbest)
+        work = partial(self._hear_batch, nbest=nbest)
+        return [_join(parts) for parts in self._work(speeches, work, self._needs_aligner)]
+
+    def _check_nbest(self, nbest: int) -> None:
+        if nbest < 1:
+            raise ValueError(f"nbest must be at least 1, not {nbest}")
+        if not isinstance(self.model.connector.output, HullHead):
+            raise ValueError(
+                "nbest: this connector has a linear head, which has no posteriors (a hull head "
+                "has); lm.nearest(lm.embed(...)) gives the nearest token of each vector"
             )
-            for parts in self._work(speeches, self._hear_batch, self._needs_aligner)
-        ]
 
     def _work(
         self, speeches: Sequence[Speech], work: Callable[[list[_Window]], list], aligned: bool
@@ -139,10 +153,11 @@ class Listener:
             else:
                 signals = feats or encode_batch(self._encoder, signals, self._device)
         return self._segmenter.segment(
-            [AlignUtterance(w.name, signals[w.name], w.text) for w in batch]
+            [AlignUtterance(w.name, signals[w.name], w.text) for w in batch],
+            [len(w.samples) / self._encoder.sample_rate for w in batch],
         )
 
-    def _hear_batch(self, batch: list[_Window]) -> list[Heard]:
+    def _hear_batch(self, batch: list[_Window], nbest: int | None) -> list[Heard]:
         feats = encode_batch(self._encoder, {w.name: w.samples for w in batch}, self._device)
         aligned = [Segments()] * len(batch)
         if self._needs_aligner:
@@ -152,7 +167,7 @@ class Listener:
         if self._max_pause is not None:
             feats, ends = self._shorten_pauses(batch, aligned, feats, ends)
         return [
-            Heard(self._connect(w.name, feats[w.name], s._replace(token_end=end)), s)
+            self._connect(w.name, feats[w.name], s, end, nbest)
             for w, s, end in zip(batch, segments, ends, strict=True)
         ]
 
@@ -191,21 +206,44 @@ class Listener:
         return shortened, [tuple(example["token_end"].tolist()) for example in cut.values()]
 
     @torch.no_grad()
-    def _connect(self, name: str, feats: np.ndarray, segments: Segments) -> torch.Tensor:
+    def _connect(
+        self,
+        name: str,
+        feats: np.ndarray,
+        segments: Segments,
+        token_end: Sequence[float],
+        nbest: int | None,
+    ) -> Heard:
         """Vectors ``(N, H)`` of features ``(T, D)``: one a segment; one a token where only tokens
-        are known; else as many as the connector likes."""
+        are known; else as many as the connector likes.
+
+        Args:
+            token_end: where segments end in these features.
+        """
         connector = self.model.connector
-        tokens = max(len(segments.token_end), len(segments.token_id))
+        tokens = max(len(token_end), len(segments.token_id))
         if tokens > len(feats):
             raise ValueError(
                 f"{name}: {tokens} tokens in {len(feats)} frames; is it another one's text?"
             )
-        if connector.needs_segmentation and not tokens:
-            return torch.zeros(0, connector.output_size())
         output = self.model.connect(
-            torch.tensor([segments.token_end], device=self._device),
+            torch.tensor([token_end], device=self._device),
             torch.tensor([tokens], device=self._device) if tokens else None,
             feats=torch.from_numpy(feats)[None].to(self._device),
             feats_lengths=torch.tensor([len(feats)], device=self._device),
         )
-        return output.embeds[0, : int(output.lengths)].float().cpu()
+        vectors = output.embeds[0, : int(output.lengths)].float().cpu()
+        if nbest is None:
+            return Heard(vectors, segments)
+        posteriors = connector.output.posteriors(output.states, nbest)
+        return Heard(vectors, segments, Posteriors(*(part.cpu() for part in posteriors)))
+
+
+def _join(parts: list[tuple[float, Heard]]) -> Heard:
+    """What windows, each with its start in seconds, are as a whole."""
+    heard = [part for _, part in parts]
+    posteriors = None
+    if all(part.posteriors is not None for part in heard):
+        posteriors = Posteriors(*map(torch.cat, zip(*(h.posteriors for h in heard), strict=True)))
+    segments = join_segments((start, part.segments) for start, part in parts)
+    return Heard(torch.cat([part.vectors for part in heard]), segments, posteriors)

@@ -84,14 +84,18 @@ class Segmenter:
                 "an aligner that guesses (CTC)"
             )
 
-    def segment(self, utterances: list[AlignUtterance]) -> list[Segments]:
+    def segment(self, utterances: list[AlignUtterance], seconds: list[float]) -> list[Segments]:
         """Segments of some utterances of like length.
+
+        Args:
+            seconds: duration of each.
 
         Raises:
             ValueError: a transcript cannot be aligned.
         """
         aligned = self.aligner.align_batch(utterances)
-        return [self._project(u, levels) for u, levels in zip(utterances, aligned, strict=True)]
+        given = zip(utterances, aligned, seconds, strict=True)
+        return [self._project(*utterance) for utterance in given]
 
     def tokens(self, text: str | None) -> Segments:
         """Tokens of a transcript, if there is one, without times."""
@@ -99,7 +103,9 @@ class Segmenter:
             return Segments()
         return Segments(text, token_id=tuple(self._encode(text)[1]["input_ids"]))
 
-    def _project(self, utterance: AlignUtterance, levels: Levels | AlignError) -> Segments:
+    def _project(
+        self, utterance: AlignUtterance, levels: Levels | AlignError, seconds: float
+    ) -> Segments:
         known = utterance.text is not None
         if isinstance(levels, AlignError):
             if not known and levels.cause == "no_speech":
@@ -111,7 +117,7 @@ class Segmenter:
         by_word = not known and self._textless_unit == "word"
         offsets = split_words(spelled) if by_word else encoded["offset_mapping"]
         try:
-            ends = project_to_tokens(spelled, offsets, words, parts)
+            ends = project_to_tokens(spelled, offsets, words, parts, seconds)
         except ProjectError as error:
             raise ValueError(str(error)) from None
         ids = encoded["input_ids"] if known else ()

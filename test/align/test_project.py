@@ -99,8 +99,24 @@ def test_rules(text, tokens, ends):
 
 
 def test_pause_belongs_to_the_next_token():
-    ends = project("one, two", "one", ",", " t", "wo", seconds=0.3, gap=0.5, first=0.2)
-    assert ends == pytest.approx([0.5, 0.5, 1.1, 1.3])
+    ends = project("one two", "one", " t", "wo", seconds=0.3, gap=0.5, first=0.2)
+    assert ends == pytest.approx([0.5, 1.1, 1.3])
+
+
+def test_punctuation_lasts_for_the_pause_that_it_is_at():
+    tokens = ('"', "one", ",", " t", "wo", ".")
+    text = '"one, two.'
+    ends = project(text, *tokens, seconds=0.3, gap=0.5, first=0.2)
+    assert ends == pytest.approx([0.2, 0.5, 1.0, 1.1, 1.3, 1.3])
+    words = words_of(text, seconds=0.3, gap=0.5, first=0.2)
+    ends = project_to_tokens(text, offsets_of(text, *tokens), words, seconds=2.0)
+    assert ends == pytest.approx([0.2, 0.5, 1.0, 1.1, 1.3, 2.0])
+
+
+def test_punctuation_without_a_pause_shares_the_end_of_the_letter_before():
+    ends = project("one, two's.", "one", ",", " two", "'", "s", ".", seconds=0.3)
+    assert ends[:2] == pytest.approx([0.3, 0.3])
+    assert ends[3:] == pytest.approx([ends[2], 0.6, 0.6])
 
 
 @pytest.mark.parametrize(
