@@ -137,7 +137,8 @@ def _draw_effect(
     kind = str(rng.choice(NOISES)) if kind == "noise" else kind
     sources: tuple[str, ...] = ()
     if kind == "babble":
-        sources = talkers.draw_others(utt_id, int(rng.integers(*NUM_TALKERS, endpoint=True)), rng)
+        number = int(rng.integers(*NUM_TALKERS, endpoint=True))
+        sources = talkers.draw_speakers(number, rng, but=talkers.speaker_of(utt_id))
     elif kind == "speech_shaped":
         sources = talkers.draw(NUM_SPECTRA, rng)
     return Effect(kind, value, int(rng.integers(SEEDS)), sources)
@@ -160,21 +161,30 @@ class Talkers:
         chosen = rng.choice(len(self._utt_ids), min(number, len(self._utt_ids)), replace=False)
         return tuple(self._utt_ids[place] for place in chosen)
 
-    def draw_others(self, utt_id: str, number: int, rng: np.random.Generator) -> tuple[str, ...]:
-        """Utterances of so many different speakers, not that of ``utt_id``, or of all others if
-        there are fewer.
+    def speaker_of(self, utt_id: str) -> str:
+        """Who says an utterance."""
+        return self._utt2spk[utt_id]
+
+    def draw_speakers(
+        self, number: int, rng: np.random.Generator, but: str | None = None
+    ) -> tuple[str, ...]:
+        """Utterances of so many different speakers, or of all there are if these are fewer.
+
+        Args:
+            but: a speaker who is not drawn.
 
         Raises:
-            ValueError: there is one speaker.
+            ValueError: there is no (other) speaker.
         """
-        if self._num_speakers < 2:
+        taken = set() if but is None else {but}
+        wanted = min(number, self._num_speakers - len(taken))
+        if wanted < 1:
             raise ValueError(
-                f"babble needs other speakers than that of {utt_id}, and utt2spk has none: give "
-                "another set, or noise=... in its place"
+                f"babble needs other speakers than {but}, and utt2spk has none: give another set, "
+                "or noise=... in its place"
             )
-        taken = {self._utt2spk[utt_id]}
         found: list[str] = []
-        while len(found) < min(number, self._num_speakers - 1):
+        while len(found) < wanted:
             drawn = self._utt_ids[rng.integers(len(self._utt_ids))]
             if self._utt2spk[drawn] not in taken:
                 taken.add(self._utt2spk[drawn])

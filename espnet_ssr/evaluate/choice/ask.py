@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.evaluate.choice.experiment import Asked, Speech, System
 from espnet_ssr.evaluate.choice.item import Item
+from espnet_ssr.evaluate.choice.noise import add_noise
 from espnet_ssr.evaluate.choice.questions import make_items
 from espnet_ssr.evaluate.choice.readers import Skipped
 from espnet_ssr.evaluate.choice.run import merge_task, run_task
@@ -20,6 +22,8 @@ from espnet_ssr.tts.cache import SpeechCache
 from espnet_ssr.tts.items import speak_items
 from espnet_ssr.tts.load import load_cache
 
+NOISY = "noisy"
+"""Folder of clips in noise, in that of clips."""
 LEFT_OUT = "left_out"
 """Questions that nobody is asked, by file and line or by mode and id."""
 
@@ -129,6 +133,11 @@ def ask_all(
     wanted = {m: found for m, found in items.items() if any(s.is_asked_in(m) for s in systems)}
     if speech is not None:
         wanted = say_items(wanted, skipped, speech, machine)
+    if speech is not None and asked.noise is not None:
+        folder = Path(speech.cache_dir) / NOISY
+        wanted, left_out = add_noise(wanted, asked.noise, folder, machine.num_jobs)
+        for mode, item_id, cause, details in left_out:
+            skipped.add(f"{mode} {item_id}", cause, details)
     for system in systems:
         folder = output_dir / system.name.replace(" ", "_") / asked.name
         result = ask(system, asked, wanted, skipped, folder, machine)
@@ -164,6 +173,7 @@ def ask(
         "task": asked.task or asked.name,
         "shots": asked.shots,
         "shots_mode": asked.shots_mode,
+        "noise": asdict(asked.noise) if asked.noise else None,
         "normalisation": asked.definition.normalisation,
         "left_out": dict(skipped.counts),
     }

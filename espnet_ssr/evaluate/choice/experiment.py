@@ -8,6 +8,7 @@
     tasks:                       # see `Asked`
       hellaswag: {path: data/hellaswag_val.jsonl, limit: 500}
       mmlu_5shot: {task: mmlu, path: data/mmlu/test, shots: 5, limit: 570}
+      hellaswag_white: {task: hellaswag, path: ..., limit: 500, noise: {kind: white, snr: 10}}
     systems:                     # see `System` and `SCORERS`
       text: {scorer: text, llm: SmolLM2-135M, modes: [T]}
       forced: {scorer: forced, model: exp/distill_ssr/packed/speech_lm, modes: [S, S->T, T->S]}
@@ -29,6 +30,7 @@ from typing import Any
 import yaml
 
 from espnet_ssr.conf import build_from_conf
+from espnet_ssr.evaluate.choice.noise import Noise
 from espnet_ssr.evaluate.choice.scorers.build import SCORERS
 from espnet_ssr.evaluate.choice.task import TASKS, Task
 
@@ -49,6 +51,7 @@ class Asked:
         shots_path: other files that solved questions are drawn from.
         by_group: accuracy is the mean of groups, not of items.
         voices: of those of ``Speech``, the ones that say it; None: all.
+        noise: added to all that is spoken, by voices or in the benchmark's own audio.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Asked:
     shots_path: str | None = None
     by_group: bool = False
     voices: Sequence[str] | None = None
+    noise: Noise | None = None
 
     @property
     def definition(self) -> Task:
@@ -112,7 +116,7 @@ class Speech:
 
     Attributes:
         voices: see ``espnet_ssr.tts.load_voices``; each item is said by one of them.
-        cache_dir: of clips; may be shared by all experiments.
+        cache_dir: of clips, and of those in noise; may be shared by all experiments.
         recognizer: Whisper that checks them; None: they are not checked.
         max_wer, tries, seed: see ``Gate`` and ``SpeechCache``.
     """
@@ -159,6 +163,8 @@ def read_experiment(path: Path) -> Experiment:
     for asked in tasks.values():
         if unknown := set(asked.voices or ()) - set(made.voices if made else ()):
             raise ValueError(f"{path}: tasks: {asked.name}: {unknown.pop()} is no voice of speech")
+        if asked.noise and not made:
+            raise ValueError(f"{path}: tasks: {asked.name}: noise needs speech: with a cache_dir")
     return Experiment(tasks, systems, made)
 
 
@@ -166,9 +172,15 @@ def check_benchmarks(tasks: Iterable[Asked], path: Path) -> None:
     """Before anybody says or answers anything.
 
     Raises:
-        FileNotFoundError: names the benchmark of the configuration file that is not there.
+        FileNotFoundError: names the benchmark of the configuration file that is not there, or the
+            source of noise.
     """
     for asked in tasks:
+        source = asked.noise and asked.noise.source
+        if source and not Path(source, "utt2spk").exists():
+            raise FileNotFoundError(
+                f"{path}: tasks: {asked.name}: noise: {source} is no data directory (no utt2spk)"
+            )
         for benchmark in filter(None, (asked.path, asked.shots_path)):
             if not Path(benchmark).exists():
                 raise FileNotFoundError(
@@ -236,6 +248,8 @@ def _look_up(variable: re.Match) -> str:
 
 
 def _asked(name: str, conf: dict) -> Asked:
+    if noise := conf.get("noise"):
+        conf = {**conf, "noise": build_from_conf(Noise, noise, f"tasks: {name}: noise")}
     asked = build_from_conf(Asked, conf, f"tasks: {name}", name=name)
     if unknown := set(asked.modes or ()) - set(asked.definition.modes):
         raise ValueError(

@@ -147,12 +147,35 @@ def test_a_quick_look_at_some(config, voice, tmp_path, monkeypatch, capsys):
             "blimp: no mode S->T; there are T, S",
         ),
         ({"systems": {"a": {"scorer": "ear"}}}, "systems: a: scorer should be one of chance"),
+        (
+            {"tasks": {"blimp": {"path": "a", "noise": {"kind": "white"}}}},
+            "tasks: blimp: noise: Noise needs snr",
+        ),
+        (
+            {"tasks": {"blimp": {"path": "a", "noise": {"kind": "babble", "snr": 0}}}},
+            "noise: babble needs a source",
+        ),
         ({"speech": {"voice": []}}, "speech: unknown option voice"),
     ],
 )
 def test_mistakes_are_named(config, change, message):
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | change))
     with pytest.raises(ValueError, match=f"choice.yaml: .*{message}"):
+        read_experiment(config)
+
+
+def test_noise_of_a_task(config, tmp_path):
+    content = yaml.safe_load(config.read_text())
+    noise = {"kind": "babble", "snr": 10, "source": str(tmp_path / "train")}
+    content["tasks"]["noisy"] = {**content["tasks"]["blimp"], "task": "blimp", "noise": noise}
+    config.write_text(yaml.safe_dump(content))
+    tasks = read_experiment(config).tasks
+    assert (tasks["noisy"].noise.snr, tasks["blimp"].noise) == (10, None)
+    with pytest.raises(FileNotFoundError, match="noisy: noise: .*train is no data directory"):
+        check_benchmarks(tasks.values(), config)
+    del content["speech"]
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match="tasks: noisy: noise needs speech: with a cache_dir"):
         read_experiment(config)
 
 
