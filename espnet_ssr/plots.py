@@ -12,6 +12,9 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (the backend is chosen first)
 
+_MARKERS = "osD^vPX*<>"
+_DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
+
 
 def plot_alignment(
     path: Path,
@@ -131,13 +134,55 @@ def plot_panels(
     _save(figure, path)
 
 
+def plot_scaling(
+    path: Path,
+    panels: dict[str, dict[str, Sequence[tuple[float, float, float]]]],
+    levels: dict[str, dict[str, float]],
+    title: str,
+) -> None:
+    """Figures against hours of training, on a logarithmic axis; a panel a figure.
+
+    Args:
+        panels: ``{figure: {model: [(hours, value, deviation)]}}``, a line a model.
+        levels: ``{figure: {label: value}}``, dashed lines across a panel.
+    """
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    size = (4.4 * columns, 3.5 * rows)
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False)
+    models = list(dict.fromkeys(model for curves in panels.values() for model in curves))
+    names = list(dict.fromkeys(label for lines in levels.values() for label in lines))
+    handles = {}
+    for axis, (name, curves) in zip(axes.flat, panels.items(), strict=False):
+        for model, points in curves.items():
+            n = models.index(model)
+            hours, values, deviations = zip(*points, strict=True)
+            style = {"marker": _MARKERS[(n + n // 10) % 10], "color": f"C{n % 10}", "capsize": 3}
+            handles[model] = axis.errorbar(hours, values, yerr=deviations, label=model, **style)
+        for label, value in levels.get(name, {}).items():
+            style = {"linestyle": _DASHES[names.index(label) % len(_DASHES)], "color": "dimgray"}
+            handles[label] = axis.axhline(value, linewidth=1, label=label, **style)
+        ticks = sorted({point[0] for points in curves.values() for point in points})
+        axis.set_xscale("log")
+        axis.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        axis.minorticks_off()
+        axis.set(xlabel="hours of training speech", ylabel=name)
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    shown = [handles[label] for label in [*models, *names]]
+    axes[0, -1].legend(handles=shown, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.suptitle(title)
+    figure.tight_layout()
+    _save(figure, path)
+
+
 def _draw_points(axis, points: dict[str, list[dict[str, float]]], x_name: str, y_name: str) -> None:
     """A colour and a marker a row, the same in every panel."""
-    markers = "osD^vPX*<>"
     for i, (row, items) in enumerate(points.items()):
         shown = [(p[x_name], p[y_name]) for p in items if x_name in p and y_name in p]
         x, y = zip(*shown, strict=True) if shown else ((), ())
-        marker = markers[(i + i // 10) % len(markers)]
+        marker = _MARKERS[(i + i // 10) % len(_MARKERS)]
         axis.plot(x, y, linestyle="none", marker=marker, color=f"C{i % 10}", label=row)
 
 

@@ -13,6 +13,7 @@ from espnet_ssr.plots import (
     plot_error_curves,
     plot_histogram,
     plot_panels,
+    plot_scaling,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -129,6 +130,27 @@ def test_panels(tmp_path, figures):
     # A row looks alike in all panels, and every row is in the legend.
     assert len({axis.lines[1].get_color() for axis in figures[0].axes}) == 1
     assert [t.get_text() for t in figures[0].axes[1].get_legend().get_texts()] == list(points)
+
+
+def test_scaling(tmp_path, figures):
+    panels = {
+        "accuracy": {"hull": [(0.3, 0.5, 0.0), (10, 0.75, 0.125)], "linear": [(1, 0.25, 0.0)]},
+        "M": {"hull": [(0.3, 2.0, 0.0)]},
+        "gap": {"hull": [(0.3, 9.0, 0.0)]},
+        "other gap": {"hull": [(0.3, 9.0, 0.0)]},
+        "third gap": {"hull": [(0.3, 9.0, 0.0)]},
+    }
+    plot_scaling(tmp_path / "new" / "a.png", panels, {"gap": {"cascade": 8.0}}, "test")
+    check_png(tmp_path / "new" / "a.png")
+    axes = figures[0].axes
+    assert [axis.get_ylabel() for axis in axes[:5]] == list(panels)
+    first = axes[0].containers
+    assert [list(c.lines[0].get_xdata()) for c in first] == [[0.3, 10], [1]]
+    assert [t.get_text() for t in axes[0].get_xticklabels()] == ["0.3", "1", "10"]
+    assert axes[2].lines[-1].get_ydata() == [8, 8]
+    assert not axes[5].axison
+    labels = [text.get_text() for text in axes[2].get_legend().get_texts()]
+    assert labels == ["hull", "linear", "cascade"]
 
 
 def test_failed_write_leaves_old_picture(tmp_path, monkeypatch):

@@ -259,7 +259,7 @@ def test_models_in_front_of_the_llm(expdir, tmp_path):
     assert header[3:] == [
         "parameters (M)", "vectors a second", "nats a token: vectors", "text", "other utterance",
         "nothing", "accuracy", "WER (LLM)", "WER of the text", "going on: vectors",
-        "going on: text", "M", "dictation: nats", "dictation: WER",
+        "going on: text", "M (nats)", "dictation: nats", "dictation: WER",
     ]  # fmt: skip
     assert mean == [
         "mean, forced", "0", "abc", "4.00", "12.50", "3.000", "0.125", "4.000", "5.000", "0.500",
@@ -295,7 +295,7 @@ def test_text_ability_before_and_after(tmp_path):
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     header, _, kd, original, lora = table_rows(text)
     assert header[3:] == [
-        "perplexity", "change of perplexity", "F", "BLiMP", "change of BLiMP"
+        "perplexity", "change of perplexity", "F (nats)", "BLiMP", "change of BLiMP"
     ]  # fmt: skip
     assert original == ["original LLM", "-", "unknown", "60.00", "-", "-", "75.0", "-"]
     assert kd[0] == "kd, fine-tuned"

@@ -9,6 +9,7 @@ import yaml
 
 from espnet_ssr.environment import git_commit
 from espnet_ssr.evaluate.choice.collect import HEARING, TOPLINE, Run, Runs, difference
+from espnet_ssr.evaluate.experiments import TRAINED
 from espnet_ssr.evaluate.records import Record, name_model
 
 SET = "choice"
@@ -51,8 +52,14 @@ def _with_interval(
 
 
 def _name(run: Run) -> str:
-    """The system's name and, where it does not say it, of what kind it is."""
-    return name_model(run.system, "" if run.system == run.kind else run.kind)
+    """As stage 11 calls it: ``ours, fine-tuned, forced`` of the system ``finetune_ours forced``."""
+    if run.system == run.kind:
+        return run.system
+    name, trained = run.system.removesuffix(f" {run.kind}"), ""
+    prefix, _, rest = name.partition("_")
+    if prefix in TRAINED and rest:
+        name, trained = rest, "" if prefix == "distill" else TRAINED[prefix]
+    return name_model(name, trained, run.kind)
 
 
 def _seeds(run: Run) -> tuple[int, ...]:

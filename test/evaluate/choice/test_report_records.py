@@ -40,7 +40,7 @@ def runs(tmp_path):
     root = tmp_path / "choice"
     add(root, "text", "text", T=answers([True] * 9 + [False]))
     heard = {"S": answers([True] * 6 + [False] * 4), "S_T": answers([True] * 8, first=2)}
-    add(root, "ours", "forced", str(tmp_path / "exp" / "model.pth"), **heard)
+    add(root, "ours forced", "forced", str(tmp_path / "exp" / "model.pth"), **heard)
     add(root, "cascade", "cascade", S=answers([True] * 9 + [False]))
     add(root, "mean", "mean", S=answers([True, False] * 5))
     return read_runs([root])
@@ -65,10 +65,26 @@ def test_figures(runs):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("system", "kind", "model"),
+    [
+        ("distill_hull_hmm forced", "forced", "hull_hmm, forced"),
+        ("finetune_kd textless", "textless", "kd, fine-tuned, textless"),
+        ("lm_stack", "vectors", "stack, through the LLM, vectors"),
+        ("text_float32", "text", "text_float32, text"),
+        ("cascade", "cascade", "cascade"),
+    ],
+)
+def test_models_are_called_as_in_stage_11(tmp_path, system, kind, model):
+    add(tmp_path, system, kind, T=answers([True]))
+    assert {r.model for r in make_records(read_runs([tmp_path]), "mini")} == {model}
+
+
 def test_figures_are_those_of_the_tables(runs, tmp_path):
     write_report(runs, tmp_path / "RESULTS.md", "", "mini")
     records = read_records([tmp_path / "RESULTS.json"])
-    value = {(r.model.split(", ")[0], r.figure): r.value for r in records}
+    systems = {r.model: r.model.replace("ours, forced", "ours forced") for r in records}
+    value = {(systems[r.model], r.figure): r.value for r in records}
 
     def cell(system, figure, sign=""):
         low, high = (f"{value[system, f'{figure}_{end}']:{sign}.1f}" for end in ("low", "high"))
