@@ -31,7 +31,7 @@ class Match(NamedTuple):
 
     Attributes:
         score: mean over the frames of all phones, pauses left out; in PocketSphinx's units, which
-            fall by about 3 where nothing is pruned.
+            fall by about 3 with a beam of 0.
         minimal: share of the phones that last ``MINIMAL_FRAMES``.
     """
 
@@ -62,7 +62,7 @@ class HMMAligner(AbsAligner):
 
     Args:
         beam: paths below this share of the best path's likelihood are pruned, in every frame; 0:
-            none is.
+            none is, which takes three times the memory, and time that grows with the words.
         retry_beam: the same when ``beam`` has left no path; equal to ``beam``: no second try.
         silprob: probability of a pause between two words.
         min_match: ``Match.total`` that an alignment must reach; -inf: all are accepted.
@@ -77,7 +77,7 @@ class HMMAligner(AbsAligner):
     def __init__(
         self,
         beam: float = 1e-100,
-        retry_beam: float = 0.0,
+        retry_beam: float = 1e-300,
         silprob: float = 0.5,
         min_match: float = -80.0,
     ):
