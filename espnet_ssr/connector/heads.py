@@ -99,12 +99,21 @@ class HullHead(torch.nn.Module):
         self._all_keys = None
         super()._load_from_state_dict(*args, **kwargs)
 
-    def draw_candidates(self, ids: torch.Tensor) -> torch.Tensor:
+    def draw_candidates(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens to score in training ``(C,)``, ascending: those of ``ids`` ``(...)`` that can be
-        spoken, and drawn ones."""
+        spoken, and drawn ones; and what is added to their scores ``(C,)`` in the loss.
+
+        A drawn token stands for all that were not drawn, so that the loss is an estimate of the
+        cross-entropy among all tokens (sampled softmax, arXiv 1412.2007, equation 10). Without that,
+        rare tokens would get too high scores.
+        """
         spoken = self.keys.ids
         drawn = torch.randint(len(spoken), (self.negatives,), device=spoken.device)
-        return torch.cat([ids[self.can_be_spoken(ids)], spoken[drawn]]).unique()
+        own = ids[self.can_be_spoken(ids)].unique()
+        candidates = torch.cat([own, spoken[drawn]]).unique()
+        others = len(candidates) - len(own)
+        stands_for = math.log(max(len(spoken) - len(own), 1) / max(others, 1))
+        return candidates, stands_for * (~torch.isin(candidates, own)).float()
 
     def can_be_spoken(self, ids: torch.Tensor) -> torch.Tensor:
         """Which of tokens ``(...)`` have a key."""
@@ -117,8 +126,11 @@ class HullHead(torch.nn.Module):
 
     def all_keys(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and biases of all tokens, computed once until weights may have changed."""
+        if isinstance(self.keys, StoredKeys):
+            return self.keys.matrix, self.keys.biases
         if self._all_keys is None:
-            with torch.no_grad():
+            # Without autocast, as they may be used without it later.
+            with torch.no_grad(), torch.autocast(self.keys.ids.device.type, enabled=False):
                 parts = [self.keys_of(ids) for ids in self.keys.ids.split(4096)]
             self._all_keys = tuple(torch.cat(part) for part in zip(*parts, strict=True))
         return self._all_keys

@@ -63,15 +63,15 @@ class SSRDistillModel(SpeechModel):
         Returns:
             ``(loss, stats, weight)``; the weight is the number of tokens.
         """
-        candidates = None
+        candidates = offsets = None
         if self.has_hull and self.training:
             tokens = token_id[length_mask(token_id_lengths, token_id.size(1))]
-            candidates = self.connector.output.draw_candidates(tokens)
+            candidates, offsets = self.connector.output.draw_candidates(tokens)
         output = self.connect(token_end, token_id_lengths, candidates, **batch)
         vectors, ids, packed = self._match(output, token_id, token_id_lengths)
         posterior = None
         if "posterior" in self.objective.weights:
-            posterior = self._posterior_loss(output, packed, ids, candidates)
+            posterior = self._posterior_loss(output, packed, ids, candidates, offsets)
         loss, stats = self.objective(vectors, ids, self.embedding, posterior)
         if not self.training:
             # Against the whole vocabulary: as dear as the rest together, so in validation only.
@@ -90,7 +90,9 @@ class SSRDistillModel(SpeechModel):
         packed = output.packed(utterance, vector)
         return output.embeds[utterance, vector], token_id[utterance, token], packed
 
-    def _posterior_loss(self, output: ConnectorOutput, packed, ids, candidates) -> torch.Tensor:
+    def _posterior_loss(
+        self, output: ConnectorOutput, packed, ids, candidates, offsets
+    ) -> torch.Tensor:
         """Cross-entropy of the tokens ``(P,)`` that can be spoken among the candidates; without
         any, in validation, among all."""
         head = self.connector.output
@@ -98,6 +100,6 @@ class SSRDistillModel(SpeechModel):
         packed, ids = packed[spoken], ids[spoken]
         if candidates is None:
             return head.cross_entropy(output.states[packed], ids)
-        scores = output.scores[packed].float()
+        scores = output.scores[packed].float() + offsets
         total = cross_entropy(scores, torch.searchsorted(candidates, ids), reduction="sum")
         return total / max(len(ids), 1)

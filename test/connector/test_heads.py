@@ -108,10 +108,28 @@ def test_gradients_of_candidates_are_those_of_the_formula():
 def test_candidates_are_the_tokens_that_can_be_spoken_and_drawn_ones():
     head = make_head(negatives=5)
     own = torch.tensor([[3, 4, 0], [5, 3, VOCABULARY - 2]])
-    candidates = head.draw_candidates(own)
+    candidates, offsets = head.draw_candidates(own)
     assert {3, 5} <= set(candidates.tolist()) <= set(SPOKEN)
     assert torch.equal(candidates, candidates.unique())
     assert len(candidates) <= 7
+    # Those drawn stand for all but the two of the batch.
+    others = [o for c, o in zip(candidates.tolist(), offsets.exp(), strict=True) if c not in (3, 5)]
+    assert sum(others) == pytest.approx(len(SPOKEN) - 2)
+    assert all(o == 0 for c, o in zip(candidates.tolist(), offsets, strict=True) if c in (3, 5))
+
+
+def test_the_loss_of_all_tokens_drawn_is_cross_entropy():
+    head, states = make_head(negatives=2000), make_states(4)
+    ids = torch.tensor(sorted(SPOKEN)[3:7])
+    candidates, offsets = head.draw_candidates(ids)
+    assert len(candidates) == len(SPOKEN)
+    scores = head.scores(states, head.keys_of(candidates)) + offsets
+    found = torch.nn.functional.cross_entropy(scores, torch.searchsorted(candidates, ids))
+    torch.testing.assert_close(found, head.cross_entropy(states, ids))
+
+
+def test_what_cannot_be_spoken_is_told():
+    head, own = make_head(), torch.tensor([[3, 4, 0], [5, 3, VOCABULARY - 2]])
     assert head.can_be_spoken(own).tolist() == [[True, False, False], [True, True, False]]
 
 
