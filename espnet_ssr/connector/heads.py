@@ -104,8 +104,8 @@ class HullHead(torch.nn.Module):
         spoken, and drawn ones; and what is added to their scores ``(C,)`` in the loss.
 
         A drawn token stands for all that were not drawn, so that the loss is an estimate of the
-        cross-entropy among all tokens (sampled softmax, arXiv 1412.2007, equation 10). Without that,
-        rare tokens would get too high scores.
+        cross-entropy among all tokens (sampled softmax, arXiv 1412.2007, equation 10). Without
+        that, rare tokens would get too high scores.
         """
         spoken = self.keys.ids
         drawn = torch.randint(len(spoken), (self.negatives,), device=spoken.device)

@@ -6,7 +6,8 @@ block`` those before it in its own segment (the paper's blockwise mask) and, wit
 the ``k`` segments before.
 
 Differences from the paper: pre-norm layers, layer norm on the input, sinusoidal positions that
-count from the segment's start in block attention; contexts, poolings and merged frames.
+count from the segment's start in block attention; contexts, poolings, merged frames, and layers in
+which the segments of an utterance see each other.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ import torch
 
 from espnet_ssr.connector.abs import AbsConnector, States
 from espnet_ssr.connector.pooling import POOLINGS
-from espnet_ssr.connector.segments import Rows, pack_segments
-from espnet_ssr.connector.transformer import PackedAttention, TransformerLayer, position_table
+from espnet_ssr.connector.segments import Rows, pack_segments, unpack_segments
+from espnet_ssr.connector.transformer import (
+    PackedAttention,
+    TransformerLayer,
+    attend_all,
+    position_table,
+)
+from espnet_ssr.tensors import length_mask
 
 
 class SSRConnector(AbsConnector):
@@ -41,6 +48,8 @@ class SSRConnector(AbsConnector):
         num_heads: attention heads.
         feedforward_size: width inside the feed-forward layers.
         dropout_rate: on the input of the Transformer and on each residual branch.
+        segment_layers: Transformer layers after the pooling, in which all segments of an utterance
+            see each other: cheap, as there are few, but then vectors know what comes later.
     """
 
     def __init__(
@@ -57,6 +66,7 @@ class SSRConnector(AbsConnector):
         num_heads: int = 8,
         feedforward_size: int = 1024,
         dropout_rate: float = 0.3,
+        segment_layers: int = 0,
     ):
         super().__init__()
         self.attention = attention
@@ -75,6 +85,11 @@ class SSRConnector(AbsConnector):
         self.norm = torch.nn.LayerNorm(hidden_size)
         self.pooling = None if pooling == "last" else POOLINGS[pooling](hidden_size, num_heads)
         self.output = torch.nn.Linear(hidden_size, output_size)
+        self.segment_layers = torch.nn.ModuleList(
+            TransformerLayer(hidden_size, num_heads, feedforward_size, dropout_rate)
+            for _ in range(segment_layers)
+        )
+        self.segment_norm = torch.nn.LayerNorm(hidden_size) if segment_layers else None
 
     def _check_options(self, pooling: str) -> None:
         for name, value, known in (
@@ -108,7 +123,18 @@ class SSRConnector(AbsConnector):
             states = self.norm(self.layers[-1](x, attend, last))
         else:
             states = self.pooling(self.norm(self.layers[-1](x, attend)), packed.segments)
+        if self.segment_layers:
+            states = self._relate(states, token_lengths)
         return States(states, token_lengths)
+
+    def _relate(self, states: torch.Tensor, token_lengths: torch.Tensor) -> torch.Tensor:
+        """States of segments ``(S, d)`` that have seen the others of their utterance."""
+        x = unpack_segments(states, token_lengths)
+        x = x + position_table(x.size(1), x)
+        attend = attend_all(token_lengths, x.size(1))
+        for layer in self.segment_layers:
+            x = layer(x, attend)
+        return self.segment_norm(x[length_mask(token_lengths, x.size(1))])
 
     def _embed(self, feats: torch.Tensor, packed: _Packed) -> torch.Tensor:
         """What the Transformer reads ``(P, d)``: frames, projected, and their positions."""

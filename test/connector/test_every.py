@@ -17,7 +17,11 @@ SMALL = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "feedforward_size":
 SEGMENTS = ([2, 1, 7, 3], [5], [3, 0, 4, 0], [1, 1], [], [1])
 VARIANTS = [(name, {}) for name in CONNECTORS]
 VARIANTS += [("ssr", {"pooling": pooling}) for pooling in ("mean", "attention", "cross")]
-VARIANTS += [("ssr", {"context": 2}), ("ssr", {"merge": 2}), ("ssr", {"attention": "causal"})]
+VARIANTS += [
+    ("ssr", {"context": 2}),
+    ("ssr", {"merge": 2, "segment_layers": 1}),
+    ("ssr", {"attention": "causal"}),
+]
 VARIANTS += [("ssr", {"attention": "causal", "pooling": "cross"})]
 VARIANTS += [("stack", {"kernel_size": 3}), ("qformer", {"queries": 2})]
 VARIANTS += [("ctc_compress", {"keep_blanks": False})]

@@ -69,7 +69,13 @@ def plain_vectors(connector, feats, token_end):
         x = plain_layer(layer, x, torch.tensor(seen))
     states = connector.norm(x)
     pooled = [plain_pooling(connector.pooling, states[index]) for index in members]
-    return connector.output(torch.stack(pooled))
+    states = torch.stack(pooled)
+    if connector.segment_layers:
+        x = states + 0.1 * torch.stack([plain_position(j) for j in range(len(states))])
+        for layer in connector.segment_layers:
+            x = plain_layer(layer, x, torch.ones(len(x), len(x), dtype=torch.bool))
+        states = connector.segment_norm(x)
+    return connector.output(states)
 
 
 def plain_position(t):
@@ -122,6 +128,7 @@ VARIANTS = [
     for positions in ("segment", "utterance")
 ]
 VARIANTS += [{"merge": 2, "pooling": "mean"}, {"merge": 3, "context": 1}]
+VARIANTS += [{"segment_layers": 2}]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
