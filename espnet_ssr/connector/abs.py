@@ -98,6 +98,11 @@ class AbsConnector(torch.nn.Module, ABC):
         if isinstance(self.output, HullHead):
             self.output.attach(embed)
 
+    def store_keys(self) -> None:
+        """Of the head keep what inference needs alone; see ``HullHead.store_keys``."""
+        if isinstance(self.output, HullHead):
+            self.output.store_keys()
+
     def compress(
         self,
         feats: torch.Tensor,

@@ -99,14 +99,20 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
             token_end: last frames ``(M,)``, of which a connector that needs no segmentation takes
                 the number only; None: it decides by itself how many vectors there are.
         """
+        output = self.output_of_one(feats, token_end)
+        return output.embeds[0, : int(output.lengths)].cpu()
+
+    def output_of_one(
+        self, feats: torch.Tensor, token_end: torch.Tensor | None = None
+    ) -> ConnectorOutput:
+        """What ``connect_one`` takes its vectors from; on the connector's device."""
         device = self.connector.device
         token_lengths = None
         if token_end is not None:
             token_lengths = torch.tensor([len(token_end)], device=device)
             token_end = token_end[None].to(device)
         feats_lengths = torch.tensor([len(feats)], device=device)
-        output = self.connector(feats[None].to(device), feats_lengths, token_end, token_lengths)
-        return output.embeds[0, : int(output.lengths)].cpu()
+        return self.connector(feats[None].to(device), feats_lengths, token_end, token_lengths)
 
     @staticmethod
     def add_losses(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 
 from espnet_ssr.align.abs import AbsAligner
+from espnet_ssr.connector.heads import Posteriors
 from espnet_ssr.speech_lm.audio import Speech, Wave
 from espnet_ssr.speech_lm.folder import ModelFiles, find_model
 from espnet_ssr.speech_lm.generate import (
@@ -29,6 +31,9 @@ from espnet_ssr.speech_lm.sequence import (
 )
 
 Utterances = Speech | Wave | Sequence["Speech | Wave"]
+T = TypeVar("T")
+Found = T | tuple[T, Posteriors] | list[T] | list[tuple[T, Posteriors]]
+"""Of an utterance or of several, with posteriors or without."""
 
 
 class SpeechLM:
@@ -82,13 +87,27 @@ class SpeechLM:
         wav: Utterances,
         text: str | Sequence[str] | None = None,
         sample_rate: int = 16000,
-    ) -> Segments | list[Segments]:
+        nbest: int | None = None,
+    ) -> Found[Segments]:
         """Ends of segments in seconds: one for each token of the text; without text, one for each
         word that the aligner hears (or as ``textless_unit`` of ``ModelFiles`` says).
 
-        A list of utterances gives a list.
+        With ``nbest``, a pair with posteriors, as of ``embed``. A list of utterances gives a list.
+
+        Raises:
+            ValueError: as ``embed``; or posteriors are asked for and the connector makes its
+                vectors without segments.
         """
-        found = self.listener.segment(_as_speeches(wav, text, sample_rate))
+        speeches = _as_speeches(wav, text, sample_rate)
+        if nbest is None:
+            found = self.listener.segment(speeches)
+        elif self.listener.model.connector.needs_segmentation:
+            found = [(h.segments, h.posteriors) for h in self.listener.hear(speeches, nbest)]
+        else:
+            raise ValueError(
+                "nbest: this connector's vectors are not those of segments: ask embed for "
+                "posteriors"
+            )
         return found if isinstance(wav, (list, tuple)) else found[0]
 
     def embed(
@@ -96,20 +115,35 @@ class SpeechLM:
         wav: Utterances,
         text: str | Sequence[str] | None = None,
         sample_rate: int = 16000,
-    ) -> torch.Tensor | list[torch.Tensor]:
+        nbest: int | None = None,
+    ) -> Found[torch.Tensor]:
         """Vectors ``(N, H)`` in the LLM's embedding space, float32 on the CPU.
 
         With text, one for each of its tokens; without, one for each segment that ``segment`` gives.
         Connectors that need no segments need no aligner, and decide by themselves how many
         vectors there are. A list of utterances gives a list.
+
+        Args:
+            nbest: give a pair of the vectors and their ``Posteriors``: the so many most likely
+                tokens of each vector, and the entropy of all. For connectors with a hull head.
+
+        Raises:
+            ValueError: an utterance cannot be heard; or posteriors are asked for and the connector
+                has none.
         """
-        heard = self.listener.hear(_as_speeches(wav, text, sample_rate))
-        vectors = [h.vectors for h in heard]
-        return vectors if isinstance(wav, (list, tuple)) else vectors[0]
+        heard = self.listener.hear(_as_speeches(wav, text, sample_rate), nbest)
+        found = [h.vectors if nbest is None else (h.vectors, h.posteriors) for h in heard]
+        return found if isinstance(wav, (list, tuple)) else found[0]
 
     def nearest(self, vectors: torch.Tensor) -> list[str]:
         """The token whose embedding is the nearest to each of vectors ``(N, H)``, as text."""
-        return [self.tokenizer.decode([i]) for i in self._sequences.nearest(vectors).tolist()]
+        return self.spell(self._sequences.nearest(vectors))
+
+    def spell(self, token_id: torch.Tensor) -> list:
+        """Tokens ``(N,)`` or ``(N, n)``, each as text, in lists of the same form."""
+        if token_id.dim() > 1:
+            return [self.spell(row) for row in token_id]
+        return [self.tokenizer.decode([i]) for i in token_id.tolist()]
 
     def generate(
         self,

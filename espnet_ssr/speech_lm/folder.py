@@ -19,6 +19,7 @@ from espnet_ssr.datadir import replaced_dir, write_lines
 DESCRIPTION = "speech_lm.yaml"
 CONFIG = "config.yaml"
 MODEL = "model.pth"
+DICTIONARY = "pronunciations.dict"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ModelFiles:
         aligner_encoder_conf: options of the encoder that differ for the aligner's features
             (``layer: 3``); None: it takes the connector's.
         connector_aligner: the aligner of a ``ctc_compress`` connector; None: the config names it.
+        dictionary: pronunciations of a hull head; None: the config names them.
         prefix_space: of the segments that were trained on (``ssr_segment``).
         textless_unit: of segments without a transcript: ``word`` or ``token`` (see ``Segmenter``).
         max_pause: longer pauses are cut down to this, in seconds, as the training's were
@@ -53,6 +55,7 @@ class ModelFiles:
     aligner_conf: dict = field(default_factory=dict)
     aligner_encoder_conf: dict | None = None
     connector_aligner: str | None = None
+    dictionary: str | None = None
     prefix_space: bool = True
     textless_unit: str = "word"
     max_pause: float | None = None
@@ -120,7 +123,7 @@ def _read(folder: Path) -> dict:
     options = yaml.safe_load((folder / DESCRIPTION).read_text(encoding="utf-8"))
     for name in ("model_file", "config"):
         options[name] = folder / options[name]
-    for name in ("aligner", "connector_aligner"):
+    for name in ("aligner", "connector_aligner", "dictionary"):
         if options.get(name) and options[name] not in ALIGNERS:
             options[name] = str(folder / options[name])
     return options
@@ -134,13 +137,14 @@ def pack(files: ModelFiles, folder: str | os.PathLike) -> None:
 
     Raises:
         FileExistsError: it is another folder.
-        FileNotFoundError: an aligner is not there.
+        FileNotFoundError: an aligner or a dictionary is not there.
     """
     folder = Path(folder)
     if folder.exists() and not (folder / DESCRIPTION).is_file():
         raise FileExistsError(f"{folder} is there already and no packed model")
     config = yaml.safe_load(Path(files.config).read_text(encoding="utf-8"))
     inner = files.connector_aligner or (config.get("connector_conf") or {}).get("aligner")
+    dictionary = files.dictionary or (config.get("head_conf") or {}).get("dictionary")
     with replaced_dir(folder) as new:
         shutil.copyfile(files.config, new / CONFIG)
         shutil.copyfile(files.model_file, new / MODEL)
@@ -151,6 +155,7 @@ def pack(files: ModelFiles, folder: str | os.PathLike) -> None:
             llm=files.llm or config["llm"],
             aligner=_copy_aligner(files.aligner, new, "aligner"),
             connector_aligner=_copy_aligner(inner, new, "connector_aligner"),
+            dictionary=dictionary and shutil.copyfile(dictionary, new / DICTIONARY).name,
         )
         description = yaml.safe_dump(asdict(packed), sort_keys=False, allow_unicode=True)
         write_lines(new / DESCRIPTION, description.splitlines())

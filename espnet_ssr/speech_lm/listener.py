@@ -226,9 +226,10 @@ class Listener:
             raise ValueError(
                 f"{name}: {tokens} tokens in {len(feats)} frames; is it another one's text?"
             )
+        told = tokens or connector.needs_segmentation
         output = self.model.connect(
             torch.tensor([token_end], device=self._device),
-            torch.tensor([tokens], device=self._device) if tokens else None,
+            torch.tensor([tokens], device=self._device) if told else None,
             feats=torch.from_numpy(feats)[None].to(self._device),
             feats_lengths=torch.tensor([len(feats)], device=self._device),
         )

@@ -50,6 +50,7 @@ def load_model(
     model, llm = load_trained(args, files.model_file)
     if dtype is not None:
         llm.model.to(as_dtype(dtype))  # not llm.to, which keeps its dtype
+    model.connector.store_keys()
     for module in (model, llm):
         module.to(device).requires_grad_(False).eval()
     tokenizer = load_tokenizer(args.llm)
@@ -75,6 +76,8 @@ def read_training(files: ModelFiles) -> Namespace:
         config["llm"] = files.llm
     if files.connector_aligner is not None:
         config["connector_conf"]["aligner"] = str(files.connector_aligner)
+    if files.dictionary is not None:
+        config["head_conf"]["dictionary"] = str(files.dictionary)
     return Namespace(**config)
 
 
