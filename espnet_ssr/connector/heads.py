@@ -25,6 +25,10 @@ from torch.nn.functional import cross_entropy, normalize
 
 from espnet_ssr.connector.keys import ComputedKeys, StoredKeys
 
+RAREST = 1e-5
+"""Added to the share of a token in training: one that never occurs counts as one that occurs once in
+100,000 tokens."""
+
 CHUNK_NUMBERS = 2**25
 """Scores that are computed at a time: 128 MiB in float32, and as much for their exponentials."""
 
@@ -57,6 +61,9 @@ class HullHead(torch.nn.Module):
             left out, the vector is off by at most ``q`` times the diameter of the embeddings.
         sharpness: factor of the scores out of training: above 1 the sum is nearer to the most
             likely token's embedding.
+        prior_weight: out of training, scores are less this times the log of the token's share in
+            training (logit adjustment, arXiv 2007.07314): above 0 rare tokens are found more often,
+            and frequent ones less.
     """
 
     def __init__(
@@ -67,13 +74,17 @@ class HullHead(torch.nn.Module):
         negatives: int = 1500,
         top_k: int = 32,
         sharpness: float = 1.0,
+        prior_weight: float = 0.0,
     ):
         super().__init__()
+        self.prior_weight = prior_weight
         self.in_features, self.out_features = in_features, out_features
         self.negatives, self.top_k, self.sharpness = negatives, top_k, sharpness
         self.query = torch.nn.Linear(in_features, keys.size)
         self.log_scale = torch.nn.Parameter(torch.tensor(math.log(10.0)))
         self.keys = keys
+        # Of tokens in training, over all epochs; float, as checkpoints are averaged.
+        self.register_buffer("counts", torch.zeros(len(keys.ids)))
         self._all_keys: tuple[torch.Tensor, torch.Tensor] | None = None
         self._embed: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
 
@@ -82,9 +93,11 @@ class HullHead(torch.nn.Module):
         self._embed = (embed,)  # in a tuple, so that an LLM does not become a part of the head
 
     def store_keys(self) -> None:
-        """Keep the computed keys, not what computes them: for inference alone."""
+        """Keep the computed keys, not what computes them: for inference alone. Their biases have
+        the prior in them."""
         self.keys = StoredKeys(self.keys.ids, *self.all_keys())
-        self._all_keys = None
+        self.counts.zero_()
+        self.prior_weight, self._all_keys = 0.0, None
 
     # Keys of all tokens are kept from call to call; these three are where weights change.
     def train(self, mode: bool = True) -> HullHead:
@@ -109,7 +122,8 @@ class HullHead(torch.nn.Module):
         """
         spoken = self.keys.ids
         drawn = torch.randint(len(spoken), (self.negatives,), device=spoken.device)
-        own = ids[self.can_be_spoken(ids)].unique()
+        own, counts = ids[self.can_be_spoken(ids)].unique(return_counts=True)
+        self.counts.index_add_(0, torch.searchsorted(spoken, own), counts.to(self.counts.dtype))
         candidates = torch.cat([own, spoken[drawn]]).unique()
         others = len(candidates) - len(own)
         stands_for = math.log(max(len(spoken) - len(own), 1) / max(others, 1))
@@ -125,14 +139,17 @@ class HullHead(torch.nn.Module):
         return self.keys(torch.searchsorted(self.keys.ids, candidates))
 
     def all_keys(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and biases of all tokens, computed once until weights may have changed."""
+        """Keys and biases of all tokens, less the prior, computed once until weights may have
+        changed."""
         if isinstance(self.keys, StoredKeys):
             return self.keys.matrix, self.keys.biases
         if self._all_keys is None:
             # Without autocast, as they may be used without it later.
             with torch.no_grad(), torch.autocast(self.keys.ids.device.type, enabled=False):
                 parts = [self.keys_of(ids) for ids in self.keys.ids.split(4096)]
-            self._all_keys = tuple(torch.cat(part) for part in zip(*parts, strict=True))
+            keys, biases = (torch.cat(part) for part in zip(*parts, strict=True))
+            share = self.counts / self.counts.sum().clamp(min=1)
+            self._all_keys = keys, biases - self.prior_weight * (share + RAREST).log()
         return self._all_keys
 
     def scores(self, states: torch.Tensor, keys: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

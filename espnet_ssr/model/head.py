@@ -63,6 +63,7 @@ def hull_head(
     negatives: int = 1500,
     top_k: int = 32,
     sharpness: float = 1.0,
+    prior_weight: float = 0.0,
 ) -> HullHead:
     """A hull head for the tokens that can be spoken.
 
@@ -72,7 +73,7 @@ def hull_head(
         dictionary: file of pronunciations, ``word PHONE PHONE ...`` a line; None: PocketSphinx's of
             US English. Words that it lacks are pronounced by ``align.pronounce``.
         key_size, symbol_size, channels, free_keys: see ``ComputedKeys``.
-        negatives, top_k, sharpness: see ``HullHead``.
+        negatives, top_k, sharpness, prior_weight: see ``HullHead``.
 
     Raises:
         ValueError: ``keys`` is none of these, or the dictionary cannot be read.
@@ -87,7 +88,7 @@ def hull_head(
         lookup = partial(_phones, read_dictionary(dictionary))
         sources["pronunciation"] = TokenSymbols.build(pronounced_tokens(tokens, lookup))
     computed = ComputedKeys(sources, key_size, symbol_size, channels, free_keys)
-    return HullHead(in_features, out_features, computed, negatives, top_k, sharpness)
+    return HullHead(in_features, out_features, computed, negatives, top_k, sharpness, prior_weight)
 
 
 def _phones(known: dict[str, str], word: str) -> str | None:

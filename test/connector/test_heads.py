@@ -128,6 +128,22 @@ def test_the_loss_of_all_tokens_drawn_is_cross_entropy():
     torch.testing.assert_close(found, head.cross_entropy(states, ids))
 
 
+def test_scores_are_less_the_prior_of_the_tokens_seen_in_training():
+    head, states, ids = make_head(top_k=0), make_states(4), sorted(SPOKEN)
+    before, n = head(states), ids.index(5)
+    for _ in range(2):
+        head.draw_candidates(torch.tensor([[5, 5, 3], [5, 4, 0]]))
+    assert head.eval()(states).equal(before)
+    head.prior_weight = 0.5
+    share = torch.zeros(len(ids))
+    share[n], share[ids.index(3)] = 0.75, 0.25
+    scores = plain_scores(head, states, ids) - 0.5 * (share + 1e-5).log()
+    head.eval()
+    torch.testing.assert_close(head(states), scores.softmax(1) @ MATRIX[ids])
+    head.store_keys()
+    torch.testing.assert_close(head(states), scores.softmax(1) @ MATRIX[ids])
+
+
 def test_what_cannot_be_spoken_is_told():
     head, own = make_head(), torch.tensor([[3, 4, 0], [5, 3, VOCABULARY - 2]])
     assert head.can_be_spoken(own).tolist() == [[True, False, False], [True, True, False]]
@@ -144,6 +160,14 @@ def test_keys_are_kept_until_weights_may_change():
     head.load_state_dict(other.state_dict())
     assert not torch.allclose(expected, before)
     torch.testing.assert_close(head(states), expected)
+
+
+def test_keys_that_were_computed_under_autocast_are_the_same():
+    head, states = make_head(), make_states(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = head(states)
+    torch.testing.assert_close(head(states), make_head()(states))
+    torch.testing.assert_close(rounded.float(), head(states), atol=0.1, rtol=0.1)
 
 
 def test_stored_keys_take_the_place_of_what_computes_them():
