@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy, normalize
 from espnet_ssr.connector.keys import ComputedKeys, StoredKeys
 
 RAREST = 1e-5
-"""Added to the share of a token in training: one that never occurs counts as one that occurs once in
+"""Added to the share of a token in training: one that never occurs counts as one that does once in
 100,000 tokens."""
 
 CHUNK_NUMBERS = 2**25
