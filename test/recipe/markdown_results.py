@@ -16,9 +16,10 @@ CELL = re.compile(
 
 
 class Table(NamedTuple):
-    """A table below a heading ``##``; cells of its rows."""
+    """A table, the headings ``##`` and ``###`` that it is below; cells of its rows."""
 
     section: str
+    subsection: str
     header: list[str]
     rows: list[list[str]]
 
@@ -54,16 +55,18 @@ class Layout:
 
 def read_tables(text: str) -> Iterator[Table]:
     """All tables of a document, in their order."""
-    section, lines = "", []
+    section, subsection, lines = "", "", []
     for line in [*text.splitlines(), ""]:
         if line.startswith("|"):
             lines.append([cell.strip() for cell in line.strip("|").split("|")])
             continue
         if lines:
-            yield Table(section, lines[0], lines[2:])
+            yield Table(section, subsection, lines[0], lines[2:])
             lines = []
         if line.startswith("## "):
-            section = line.removeprefix("## ")
+            section, subsection = line.removeprefix("## "), ""
+        elif line.startswith("### "):
+            subsection = line.removeprefix("### ")
 
 
 def parse_cell(cell: str) -> dict[str, tuple[float, int]]:
@@ -97,10 +100,12 @@ def read_figures(
         layouts: by the section's first words and a heading of the table, ``|`` between.
         known: records whose figures may be in tables that were made.
     """
+    known = list(known)
     headings = {column_of(r.figure).heading: r.figure for r in known if not _is_part(r.figure)}
+    sets = sorted({r.set for r in known}, key=len, reverse=True)
     for table in read_tables(text):
         if table.header[:3] == ["model", "seeds", "commit"]:
-            yield from _made(recipe, table, headings)
+            yield from _made(recipe, table, headings, _set_of(table, sets))
         for key, layout in layouts.items():
             section, _, heading = key.partition("|")
             if table.section.startswith(section) and table.header[0] == heading:
@@ -111,12 +116,21 @@ def _is_part(figure: str) -> bool:
     return figure.endswith(("_sd", "_low", "_high"))
 
 
-def _made(recipe: str, table: Table, headings: Mapping[str, str]) -> Iterator[Shown]:
+def _set_of(table: Table, sets: Iterable[str]) -> str:
+    """The set that is named in the headings, the lower one first."""
+    for heading in (table.subsection, table.section):
+        for name in sets:
+            if re.search(rf"\b{re.escape(name)}\b", heading, re.IGNORECASE):
+                return name
+    raise ValueError(f"no heading above the table of {table.header} names a set")
+
+
+def _made(recipe: str, table: Table, headings: Mapping[str, str], test_set: str) -> Iterator[Shown]:
     for model, seeds, commit, *cells in table.rows:
         for heading, cell in zip(table.header[3:], cells, strict=True):
             for suffix, (value, digits) in parse_cell(cell).items():
                 figure = headings[heading] + suffix
-                record = Record(recipe, table.section, model, figure, value, _seeds(seeds), commit)
+                record = Record(recipe, test_set, model, figure, value, _seeds(seeds), commit)
                 yield Shown(record, digits)
 
 

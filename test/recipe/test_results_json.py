@@ -7,8 +7,8 @@ import pytest
 from hand_written_results import LAYOUTS, PROSE
 from markdown_results import parse_cell, read_figures
 
-from espnet_ssr.evaluate.figures import column_of
-from espnet_ssr.evaluate.records import read_records, recipe_of
+from espnet_ssr.evaluate.figures import column_of, figures_table
+from espnet_ssr.evaluate.records import Record, read_records, recipe_of
 
 REPO = Path(__file__).resolve().parents[2]
 FOLDERS = sorted({file.parent for file in REPO.glob("egs2/*/ssr1/RESULTS.md")})
@@ -56,6 +56,24 @@ def test_figures_of_sentences(place):
     assert written in (folder / "RESULTS.md").read_text(encoding="utf-8")
     (found,) = (r for r in read_records([folder / "RESULTS.json"]) if key(r) == place[1:])
     assert found.value == value
+
+
+def test_tables_that_were_made(tmp_path):
+    records = [
+        Record("mini", "libri_unheard", "ssr, forced", "token_accuracy", 0.62049, (0, 1), "abc"),
+        Record("mini", "libri_unheard", "ssr, forced", "token_accuracy_sd", 0.01, (0, 1), "abc"),
+        Record("mini", "libri_unheard", "cif, own", "wer", 43.21, (0,), "def"),
+        Record("mini", "choice", "ssr, forced", "gap_blimp_S->T", 5.55, (0,), "def"),
+    ]
+    figures = ["token_accuracy", "wer", "gap_blimp_S->T"]
+    text = "# Results\n\n## Real speech of others: libri_unheard\n\n"
+    text += figures_table(records[:3], figures)
+    text += "\n### Choice tasks\n\n" + figures_table(records[3:], figures)
+    shown = list(read_figures("mini", text, {}, records))
+    assert [key(found) for found, _ in shown] == [key(record) for record in records]
+    assert [found.value for found, _ in shown] == pytest.approx([0.62, 0.01, 43.2, 5.5], abs=0.051)
+    assert [digits for _, digits in shown] == [3, 3, 1, 1]
+    assert [found.seeds for found, _ in shown] == [(0, 1), (0, 1), (0,), (0,)]
 
 
 def test_cells():
