@@ -19,15 +19,17 @@ class Truecaser:
 
     Args:
         sentences: natural text. Their first words, which have a capital anyway, do not count.
+        names: the case of words that the sentences do not have.
     """
 
-    def __init__(self, sentences: Iterable[str]):
+    def __init__(self, sentences: Iterable[str], names: Iterable[str] = ()):
         forms: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for sentence in sentences:
             # A capital also stands behind the end of a sentence inside.
             for match in re.finditer(rf"(?<=[A-Za-z,;'-] ){WORD.pattern}", sentence):
                 forms[match[0].lower()][match[0]] += 1
-        self._form = {word: found.most_common(1)[0][0] for word, found in forms.items()}
+        self._form = {name.lower(): name for name in names}
+        self._form |= {word: found.most_common(1)[0][0] for word, found in forms.items()}
 
     def __call__(self, words: str) -> str:
         """Normalized words as a sentence: with their case, a capital first, and a final stop."""
@@ -43,7 +45,8 @@ def natural_transcript(text: str, truecase: Truecaser, words: str | None = None)
         words: the normalized words that are said, if that is known better than from ``text``.
     """
     known = words or normalize_text(text)
-    if not text.islower() and not text.isupper():
+    is_plain = text.islower() and text.split() == known.split()
+    if not is_plain and not text.isupper():
         try:
             spoken = verbalize(REMARK.sub(" ", text))
         except Refused:

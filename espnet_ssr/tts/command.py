@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from espnet_ssr.data.format import DropUtterance, Recording, read_recording
+from espnet_ssr.tts.programs import check_voice
 from espnet_ssr.tts.voice import Reading, Refused, Speech, Voice, plain_words
 
 TIMEOUT_SECONDS = 300
+# What to do about a program that is not there.
+INSTALL = dict.fromkeys(("espeak-ng", "flite"), ": run 'make -C tools fast-voices', see path.sh")
 
 
 class Command(Voice):
@@ -30,7 +33,7 @@ class Command(Voice):
     takes one, or begin a new cache with a new version.
 
     Raises:
-        ValueError: a placeholder is missing, or there is no such program.
+        ValueError: a placeholder is missing, there is no such program, or it has no such voice.
     """
 
     sample_rate = 16000
@@ -43,7 +46,8 @@ class Command(Voice):
                 raise ValueError(f"{template.strip()}: no {name} among its arguments")
         program = self.arguments[0]
         if shutil.which(program) is None:
-            raise ValueError(f"{program}: no such program")
+            raise ValueError(f"{program}: no such program{INSTALL.get(program, '')}")
+        check_voice(self.arguments)
         self.uses_seed = any("{seed}" in argument for argument in self.arguments)
         self.version = f"command {shlex.join(self.arguments)}"
         digest = hashlib.sha256(self.version.encode()).hexdigest()[:8]

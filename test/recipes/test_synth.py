@@ -112,6 +112,20 @@ def test_set_of_a_voice_with_times(tmp_path):
     assert read_ctm(tmp_path / "set" / "phone.ctm", "phone").keys() == words.keys()
 
 
+def test_natural_transcripts_keep_case_and_punctuation(tmp_path):
+    texts = ["A Cat, of King Paul.", "2 well-known cats?", "x^2 is it."]
+    made = make_synth_set(texts, ["ann"], tmp_path / "set", natural=True)
+    assert made.endswith("2 utterances, left out 1: 1 formula")
+    assert read_keyed(tmp_path / "set" / "text") == {
+        "ann-000001": "A Cat, of King Paul.",
+        "ann-000002": "two well-known cats?",
+    }
+    words = read_ctm(tmp_path / "set" / "word.ctm")["ann-000002"].spans
+    assert [span.label for span in words] == ["two", "well", "known", "cats"]
+    make_synth_set(["A Cat, of King Paul."], ["ann"], tmp_path / "set")
+    assert read_keyed(tmp_path / "set" / "text") == {"ann-000001": "a cat of king paul"}
+
+
 def test_times_of_a_former_set_do_not_stay(tmp_path):
     make_synth_set(["A cat.", "Go."], ["ann"], tmp_path / "set")
     make_synth_set(["A cat.", "Go."], ["ann", "bob"], tmp_path / "set")

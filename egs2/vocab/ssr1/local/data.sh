@@ -107,8 +107,8 @@ for folder in "${WAV_TXT[@]}"; do
 done
 real_hours=$(awk -v hours="${hours}" -v percent="${real_percent}" 'BEGIN { print hours * percent / 100 }')
 python3 local/real_speech.py "${data_dir}" --asterisk_corpus "${ASTERISK:-${download_dir}/asterisk}" \
-    --pool "${pool}" --transcript "${transcript}" --suffix "${suffix}" --hours "${real_hours}" \
-    ${more[@]:+--more "${more[@]}"}
+    --pool "${pool}" --names "${texts}/names.gz" --transcript "${transcript}" --suffix "${suffix}" \
+    --hours "${real_hours}" ${more[@]:+--more "${more[@]}"}
 
 synth_hours=$(awk -v hours="${hours}" '{ hours -= $2 / 3600 } END { print hours }' \
     "${data_dir}/real${suffix}/utt2dur")

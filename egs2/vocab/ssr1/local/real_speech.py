@@ -12,6 +12,7 @@ from espnet_ssr.datadir import write_data_dir, write_keyed
 from espnet_ssr.recipes.asterisk import find_prompt_list, make_utt_id
 from espnet_ssr.recipes.asterisk_text import read_prompt_list
 from espnet_ssr.recipes.order import by_hash
+from espnet_ssr.recipes.phrases import read_names
 from espnet_ssr.recipes.real_speech import (
     WRITTEN,
     draw_speakers,
@@ -32,13 +33,16 @@ def main() -> None:
     parser.add_argument(
         "--pool", type=Path, required=True, help="natural text, for the case of words"
     )
+    parser.add_argument("--names", type=Path, required=True, help="given names, one a line")
     parser.add_argument("--transcript", choices=("natural", "normalized"), default="natural")
     parser.add_argument("--suffix", default="", help="of the sets' names")
     parser.add_argument("--hours", type=float, required=True, help="of data/real, at most")
     parser.add_argument("--num_unheard", type=int, default=40, help="speakers of LibriSpeech")
     parser.add_argument("--max_unheard", type=int, default=200, help="utterances of these")
     args = parser.parse_args()
-    truecase = Truecaser(read_texts(args.pool)) if args.transcript == "natural" else None
+    truecase = None
+    if args.transcript == "natural":
+        truecase = Truecaser(read_texts(args.pool), read_names(args.names))
 
     def name(label: str) -> Path:
         return args.data_dir / f"{label}{args.suffix}"
