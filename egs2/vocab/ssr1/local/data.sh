@@ -29,7 +29,7 @@ be interrupted and run again: speech that is there is kept. Fewer hours are a pa
                               sentences are chosen for its tokens
     --real_percent 50         of training speech that may be real
     --slow_percent 0          of synthetic sentences that the voices of 'make -C tools voices' speak
-                              (a core speaks 2 to 4 times faster than real time, others 60 times)
+                              (a core speaks 2 to 4 times faster than real time, the others about 30)
     --num_valid 200, --num_test 300
                               synthetic sentences
     --num_held_out 300        words that only test_voices has (data/text/held_out)
