@@ -45,5 +45,7 @@ if [ -n "${LIBRISPEECH}" ]; then tests+=" libri_unheard${suffix}"; fi
     --test_sets "${tests}" \
     --expdir "exp/${hours}h${suffix}" \
     --llm "${llm}" \
+    --augment "speed=0.9,1.1 noise=5,20 babble=5,20 room=0.2,0.6" \
+    --distill_config conf/tuning/distill_ssr_hull.yaml \
     --local_data_opts "--hours ${hours} --transcript ${transcript} --llm ${llm} ${local_data_opts}" \
     "${options[@]}"
