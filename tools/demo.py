@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 
 from espnet_ssr import SpeechLM
-from espnet_ssr.speech_lm.demo import Demo
+from espnet_ssr.speech_lm.demo import COLUMNS, Demo
 
 
 def build_page(demo: Demo):
@@ -35,7 +35,7 @@ def build_page(demo: Demo):
         return steps
 
     def listen(path: str | None) -> Iterator[tuple]:
-        yield None, "", "", "", ""  # of other speech
+        yield None, "", "", [], "", ""  # of other speech
         if path is not None:
             yield *demo.listen(path), "", ""
 
@@ -58,11 +58,17 @@ def build_page(demo: Demo):
                 nearest = gr.Textbox(label="Nearest token of each vector")
                 written = gr.Textbox(label="What the LLM writes down")
         picture = gr.Plot(label="Segments", show_label=False)
+        likely = gr.Dataframe(
+            headers=list(COLUMNS),
+            label="Most likely tokens of each segment, and their probabilities",
+            interactive=False,
+            visible=demo.has_posteriors,
+        )
         with gr.Row(equal_height=True):
             question = gr.Textbox(label="Ask about the speech", scale=4, elem_id="question")
             ask = gr.Button("Ask", variant="primary", scale=1)
         answer = gr.Textbox(label="Answer", lines=3)
-        results = [picture, guess, nearest, written, answer]
+        results = [picture, guess, nearest, likely, written, answer]
         audio.change(shown(listen), audio, results).success(shown(transcribe), audio, written)
         gr.on([ask.click, question.submit], shown(demo.answer), [audio, question], answer)
     return page

@@ -9,6 +9,7 @@ from espnet2.torch_utils.device_funcs import to_device
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
+from espnet_ssr.connector.heads import HullHead
 from espnet_ssr.connector.segments import seconds_to_frames
 from espnet_ssr.evaluate.embedding import (
     Utterance,
@@ -16,6 +17,7 @@ from espnet_ssr.evaluate.embedding import (
     fidelity,
     shuffle_segments,
     text_figures,
+    token_accuracy,
 )
 from espnet_ssr.evaluate.fidelity_bands import fidelity_by_band
 from espnet_ssr.evaluate.files import read_token_ids, write_hypotheses, write_result
@@ -62,7 +64,8 @@ def evaluate(
     """Score the connector and its controls; write ``text``, ``token_int`` and ``result.json``.
 
     A connector that can decide by itself how many vectors it gives is scored on those, too: in
-    ``textless``, both of the result and of ``output_dir``.
+    ``textless``, both of the result and of ``output_dir``. Of a hull head there are figures of its
+    ``posterior``, too.
 
     Args:
         train_token_id: the training set's ``token_id``, to tell seen from unseen tokens and
@@ -94,6 +97,8 @@ def evaluate(
         "seen_share": (counts > 0)[token_id].float().mean().item(),
         **rates(utterances, model.frame_rate),
     }
+    if isinstance(model.connector.output, HullHead):
+        result["posterior"] = posterior_figures(model, utterances, counts > 0)
     if not model.connector.needs_segmentation:
         freely = [model.connect_one(u.feats) for u in utterances]
         folder = output_dir / "textless"
@@ -109,6 +114,28 @@ def _score(vectors, utterances, space, seen, tokenizer) -> tuple[dict, list, lis
     ids = nearest.split([len(i) for i in token_ids])
     of_text, texts = text_figures(token_ids, ids, tokenizer)
     return figures | of_text, ids, texts
+
+
+def posterior_figures(
+    model: SSRDistillModel, utterances: list[Utterance], seen: torch.Tensor
+) -> dict[str, float | None]:
+    """Of a hull head.
+
+    Args:
+        seen: ``(V,)`` bool, the tokens that occur in the training set.
+
+    Returns:
+        ``entropy`` (mean, nats), ``token_accuracy`` of the most likely tokens, and that for seen
+        and unseen tokens.
+    """
+    found = []
+    for utterance in utterances:
+        states = model.output_of_one(utterance.feats, utterance.token_end).states
+        ids, _, entropy = model.connector.output.posteriors(states, 1)
+        found.append((ids[:, 0].cpu(), entropy.cpu()))
+    ids, entropy = (torch.cat(part) for part in zip(*found, strict=True))
+    token_id = torch.cat([u.token_id for u in utterances])
+    return {"entropy": entropy.mean().item(), **token_accuracy(ids, token_id, seen)}
 
 
 def count_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:

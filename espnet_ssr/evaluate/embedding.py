@@ -43,13 +43,22 @@ def fidelity(
         nearest token ids ``(S,)``.
     """
     nearest = space.nearest(vectors)
-    correct = (nearest == token_id).float()
-    known = seen[token_id]
     figures = {k: v.mean().item() for k, v in space.fidelity(vectors, token_id).items()}
-    figures["token_accuracy"] = correct.mean().item()
-    figures["token_accuracy_seen"] = _mean(correct[known])
-    figures["token_accuracy_unseen"] = _mean(correct[~known])
-    return figures, nearest
+    return figures | token_accuracy(nearest, token_id, seen), nearest
+
+
+def token_accuracy(
+    found: torch.Tensor, token_id: torch.Tensor, seen: torch.Tensor
+) -> dict[str, float | None]:
+    """Share of tokens ``(S,)`` that were found, of all, of seen and of unseen ones; ``seen``:
+    ``(V,)`` bool."""
+    correct = (found == token_id).float()
+    known = seen[token_id]
+    return {
+        "token_accuracy": correct.mean().item(),
+        "token_accuracy_seen": _mean(correct[known]),
+        "token_accuracy_unseen": _mean(correct[~known]),
+    }
 
 
 def _mean(values: torch.Tensor) -> float | None:

@@ -134,10 +134,13 @@ def transformers_usage(encoder: dict, encoder_class: str, needs_segmentation: bo
 
 
 def _describe(files: ModelFiles, args: Namespace) -> dict[str, str]:
-    conf = ", ".join(f"{name} {value}" for name, value in args.connector_conf.items())
     aligner = files.aligner
+    head_conf = dict(getattr(args, "head_conf", None) or {})
+    if head_conf.get("dictionary"):
+        head_conf["dictionary"] = public_name(head_conf["dictionary"])
     return {
-        "connector": f"{args.connector} ({conf})" if conf else args.connector,
+        "connector": _with_options(args.connector, args.connector_conf),
+        "head": _with_options(getattr(args, "head", "linear"), head_conf),
         "LLM": public_name(args.llm),
         "trained of the LLM": {"vanilla": "all weights", "lora": "adapters (LoRA)"}.get(
             getattr(args, "finetune", "none"), "nothing"
@@ -146,6 +149,11 @@ def _describe(files: ModelFiles, args: Namespace) -> dict[str, str]:
         "segments": "not needed" if aligner is None else f"by {_aligner_name(aligner)}",
         "prompts": ", ".join(f"`{t!r}`" for t in (getattr(args, "prompts", None) or {}).values()),
     }
+
+
+def _with_options(name: str, conf: dict) -> str:
+    options = ", ".join(f"{option} {value}" for option, value in conf.items())
+    return f"{name} ({options})" if options else name
 
 
 def public_name(model: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from espnet_ssr.connector.abs import AbsConnector
+from espnet_ssr.connector.heads import HullHead
 from espnet_ssr.datadir import replaced_dir
 from espnet_ssr.encoder import ENCODERS
 from espnet_ssr.export.card import public_name, transformers_usage, write_card
@@ -60,6 +62,7 @@ def build_exported(files: ModelFiles, args: Namespace, encoder: dict) -> SSRForC
         encoder: see ``SSRConfig``.
     """
     model, llm = load_trained(args, files.model_file)
+    model.connector.store_keys()
     language_model = merge_adapters(llm)
     # The LLM's own folder says it in generation_config.json, which it has not got here.
     ends = language_model.generation_config.eos_token_id
@@ -70,6 +73,7 @@ def build_exported(files: ModelFiles, args: Namespace, encoder: dict) -> SSRForC
     config = SSRConfig(
         connector=args.connector,
         connector_conf=args.connector_conf,
+        hull=describe_hull(model.connector),
         input_size=model.encoder.output_size() if model.encoder else args.input_size,
         frame_rate=model.frame_rate,
         encoder=encoder,
@@ -81,6 +85,15 @@ def build_exported(files: ModelFiles, args: Namespace, encoder: dict) -> SSRForC
     exported = SSRForCausalLM(config, language_model)
     exported.connector.load_state_dict(model.connector.state_dict())
     return exported
+
+
+def describe_hull(connector: AbsConnector) -> dict | None:
+    """See ``SSRConfig``."""
+    head = connector.output
+    if not isinstance(head, HullHead):
+        return None
+    size = {"num_tokens": len(head.keys.ids), "key_size": head.keys.size}
+    return {**size, "top_k": head.top_k, "sharpness": head.sharpness}
 
 
 def prompt_tokens(prompt: Prompt) -> dict[str, list[int]]:

@@ -12,6 +12,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from espnet_ssr.connector import CONNECTORS
+from espnet_ssr.connector.heads import HullHead
+from espnet_ssr.connector.keys import StoredKeys
 from espnet_ssr.connector.segments import seconds_to_frames
 
 
@@ -21,6 +23,8 @@ class SSRConfig(PreTrainedConfig):
     Args:
         connector: its kind.
         connector_conf: its options.
+        hull: of a hull head ``num_tokens`` and ``key_size`` of its keys, and its options
+            ``top_k`` and ``sharpness``; None: the head is linear.
         input_size: width ``D`` of the frame features.
         frame_rate: of them, frames a second.
         encoder: where they come from: ``name`` and ``conf`` of the encoder.
@@ -35,6 +39,7 @@ class SSRConfig(PreTrainedConfig):
         self,
         connector: str = "ssr",
         connector_conf: dict[str, Any] | None = None,
+        hull: dict[str, Any] | None = None,
         input_size: int = 384,
         frame_rate: float = 50.0,
         encoder: dict[str, Any] | None = None,
@@ -44,6 +49,7 @@ class SSRConfig(PreTrainedConfig):
     ):
         self.connector = connector
         self.connector_conf = connector_conf or {}
+        self.hull = hull
         self.input_size = input_size
         self.frame_rate = frame_rate
         self.encoder = encoder or {}
@@ -64,8 +70,9 @@ class SSRForCausalLM(PreTrainedModel):
     config_class = SSRConfig
     base_model_prefix = ""
     _supports_sdpa = True
-    # The LLM may be loaded in bfloat16; the connector is small, and its sums are long.
-    _keep_in_fp32_modules_strict = ["connector"]
+    # The LLM may be loaded in bfloat16; the connector is small, and its sums are long. These are
+    # regular expressions: all but token numbers, which would become floats, too.
+    _keep_in_fp32_modules_strict = [r"connector(?!\.output\.keys\.ids)"]
 
     def __init__(self, config: SSRConfig, language_model: PreTrainedModel | None = None):
         super().__init__(config)
@@ -77,6 +84,9 @@ class SSRForCausalLM(PreTrainedModel):
             language_model.get_input_embeddings().embedding_dim,
             **config.connector_conf,
         )
+        if config.hull is not None:
+            self.connector.output = _build_hull(self.connector.output, **config.hull)
+            self.connector.attach(self._embed)
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:
@@ -89,6 +99,9 @@ class SSRForCausalLM(PreTrainedModel):
     def get_output_embeddings(self) -> torch.nn.Module:
         """Of the LLM."""
         return self.language_model.get_output_embeddings()
+
+    def _embed(self, token_id: torch.Tensor) -> torch.Tensor:
+        return self.get_input_embeddings()(token_id)
 
     def connect(
         self,
@@ -147,3 +160,16 @@ class SSRForCausalLM(PreTrainedModel):
     def generate(self, **inputs) -> torch.Tensor:
         """The LLM's: with ``inputs_embeds`` it gives the new tokens alone."""
         return self.language_model.generate(**inputs)
+
+
+def _build_hull(
+    linear: torch.nn.Linear, num_tokens: int, key_size: int, top_k: int, sharpness: float
+) -> HullHead:
+    """A hull head in place of the one that connectors are built with; its keys are loaded."""
+    return HullHead(
+        linear.in_features,
+        linear.out_features,
+        StoredKeys.empty(num_tokens, key_size),
+        top_k=top_k,
+        sharpness=sharpness,
+    )

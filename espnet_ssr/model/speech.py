@@ -38,8 +38,7 @@ class SpeechModel(TrainedWeightsMixin, AbsESPnetModel):
 
     def freeze_connector(self) -> None:
         """Train other parts only. The connector stays in evaluation mode and in checkpoints."""
-        trained = (n for n, p in self.connector.named_parameters() if p.requires_grad)
-        self.kept = frozenset(f"connector.{name}" for name in trained)
+        self.kept = frozenset(n for n in self.state_dict() if n.startswith("connector."))
         self.connector.requires_grad_(False)
 
     def count_connector(self) -> int:

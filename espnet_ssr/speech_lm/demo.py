@@ -8,14 +8,18 @@ from pathlib import Path
 import yaml
 from matplotlib.figure import Figure
 
+from espnet_ssr.connector.heads import HullHead, Posteriors
 from espnet_ssr.speech_lm.api import SpeechLM
 from espnet_ssr.speech_lm.audio import Speech, load_speech
 from espnet_ssr.speech_lm.picture import draw_segments, token_spans
+from espnet_ssr.speech_lm.segments import Segments
 from espnet_ssr.speech_lm.sequence import MARK
 
 RATE = 16000
 MAX_SECONDS = 60.0
 MAX_ANSWER = 128  # tokens
+NBEST = 5
+COLUMNS = ("end (s)", "most likely", *(f"{n}." for n in range(2, NBEST + 1)), "entropy (nats)")
 ABOUT = (
     "# Speech for a language model\n`{llm}` ({millions:.0f} M parameters) reads one vector for "
     "each segment of what you say, in place of words. {training} Connector: `{connector}`."
@@ -52,16 +56,38 @@ class Demo:
             connector=config["connector"],
         )
 
-    def listen(self, path: str | None) -> tuple[Figure, str, str]:
-        """Picture, words that the aligner guesses, nearest tokens read as text."""
+    @property
+    def has_posteriors(self) -> bool:
+        """Whether ``listen`` gives likely tokens."""
+        return isinstance(self.lm.listener.model.connector.output, HullHead)
+
+    def listen(self, path: str | None) -> tuple[Figure, str, str, list[list[str]]]:
+        """Picture, words that the aligner guesses, nearest tokens read as text, and a row of
+        ``COLUMNS`` for each segment if there are posteriors."""
         speech = self._load(path)
-        (heard,) = self.lm.listener.hear([speech])
+        nbest = NBEST if self.has_posteriors else None
+        (heard,) = self.lm.listener.hear([speech], nbest)
         if not len(heard.vectors):
             raise ValueError("No words are heard in this.")
         tokens = self.lm.nearest(heard.vectors)
-        spans = token_spans(heard.segments, tokens)
-        picture = draw_segments(speech.wav, RATE, spans, heard.segments.words)
-        return picture, heard.segments.text, "".join(tokens).strip()
+        rows = []
+        if heard.posteriors is not None:
+            rows = self._table(heard.segments, heard.posteriors)
+        spans = [token_spans(heard.segments, tokens), heard.segments.words]
+        if rows:
+            spans.append(token_spans(heard.segments, [row[-1] for row in rows]))
+        picture = draw_segments(speech.wav, RATE, *spans)
+        return picture, heard.segments.text, "".join(tokens).strip(), rows
+
+    def _table(self, segments: Segments, posteriors: Posteriors) -> list[list[str]]:
+        rows = []
+        texts = self.lm.spell(posteriors.ids)
+        of_segments = zip(segments.token_end, texts, *posteriors[1:], strict=True)
+        for end, tokens, probabilities, entropy in of_segments:
+            likely = [f"{t} {p:.2f}" for t, p in zip(tokens, probabilities.tolist(), strict=True)]
+            padding = [""] * (NBEST - len(likely))
+            rows.append([f"{end:.2f}", *likely, *padding, f"{entropy:.2f}"])
+        return rows
 
     def transcribe(self, path: str | None) -> Iterator[str]:
         """What the LLM writes as a transcript, so far."""

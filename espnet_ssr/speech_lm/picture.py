@@ -20,27 +20,35 @@ FONT_SIZE = 10
 CHARACTER_WIDTH = 0.6 * FONT_SIZE / 72  # inches, on average
 WINDOW, HOP = 512, 160  # samples
 RANGE_DB = 80.0
-TIERS = ("nearest token", "aligner's guess")
-COLORS = (("#ffd8a8", "#ffe8cc"), ("#c5d9f1", "#e1ebf7"))  # of a tier's labels, in turns
+TIERS = ("nearest token", "aligner's guess", "entropy (nats)")
+# Of a tier's labels, in turns.
+COLORS = (("#ffd8a8", "#ffe8cc"), ("#c5d9f1", "#e1ebf7"), ("#d8e8c8", "#eaf2e0"))
 
 
 def token_spans(segments: Segments, tokens: Sequence[str]) -> list[Span]:
-    """Each segment with its token; it begins where the one before it ends, the first at 0."""
+    """Each segment with its token, or another label; it begins where the one before it ends, the
+    first at 0."""
     begins = (0.0, *segments.token_end)[:-1]
     triples = zip(tokens, begins, segments.token_end, strict=True)
     return [Span(token.strip() or repr(token), begin, end) for token, begin, end in triples]
 
 
 def draw_segments(
-    samples: np.ndarray, sample_rate: int, tokens: Sequence[Span], words: Sequence[Span]
+    samples: np.ndarray,
+    sample_rate: int,
+    tokens: Sequence[Span],
+    words: Sequence[Span],
+    entropies: Sequence[Span] = (),
 ) -> Figure:
     """Spectrogram of ``samples`` ``(N,)``, N at least 1, in lines of equal length, at most 6 s;
-    below each line a tier of tokens and one of words, with their times in seconds.
+    below each line a tier of tokens and one of words, with their times in seconds, and one of
+    entropies if there are any.
 
     It belongs to no pyplot, so any thread may draw and nobody has to close it.
     """
     seconds = len(samples) / sample_rate
     lines = math.ceil(seconds / LINE_SECONDS)
+    rows = (tokens, words, entropies) if entropies else (tokens, words)
     figure = Figure(figsize=(WIDTH, LINE_HEIGHT * lines), layout="constrained")
     axes = figure.subplots(2 * lines, 1, height_ratios=(2, 1) * lines, squeeze=False)[:, 0]
     decibels = _spectrogram(samples, sample_rate)
@@ -49,10 +57,10 @@ def draw_segments(
         _draw_spectrogram(spectrum, decibels, seconds, sample_rate)
         for token in tokens:
             spectrum.axvline(token.end, color="white", linestyle="--", linewidth=1)
-        for row, spans in enumerate((tokens, words)):
+        for row, spans in enumerate(rows):
             _draw_tier(tiers, row, _clip(spans, begin, end), WIDTH / (end - begin))
-        tiers.set_yticks([0, 1], TIERS)
-        tiers.set(ylim=(1.5, -0.5), xlim=(begin, end))
+        tiers.set_yticks(range(len(rows)), TIERS[: len(rows)])
+        tiers.set(ylim=(len(rows) - 0.5, -0.5), xlim=(begin, end))
         spectrum.set(xlim=(begin, end), xticklabels=[])
     axes[-1].set_xlabel("time (s)")
     return figure

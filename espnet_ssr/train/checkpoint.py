@@ -23,7 +23,7 @@ class TrainedWeightsMixin:
     """
 
     kept: frozenset[str] = frozenset()
-    """Frozen parameters that are in checkpoints all the same."""
+    """Frozen parameters and buffers that are in checkpoints all the same."""
 
     def state_dict(self, *args, **kwargs):
         state = super().state_dict(*args, **kwargs)
@@ -35,11 +35,13 @@ class TrainedWeightsMixin:
         return state
 
     def _is_trained(self, key: str) -> bool:
+        if key in self.kept:
+            return True
         child = getattr(self, key.split(".")[0])
         # With duplicates: an output layer may be the embedding under another name.
         parameters = dict(self.named_parameters(remove_duplicate=False))
         if key in parameters:
-            return parameters[key].requires_grad or key in self.kept
+            return parameters[key].requires_grad
         return any(p.requires_grad for p in child.parameters())
 
     def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], strict=True, assign=False):

@@ -4,8 +4,12 @@ import json
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from espnet_ssr.connector import AbsConnector, ConnectorOutput
+from espnet_ssr.connector.abs import States
+from espnet_ssr.connector.heads import HullHead
+from espnet_ssr.connector.keys import StoredKeys
 from espnet_ssr.datadir import read_keyed
 from espnet_ssr.encoder import TinyEncoder
 from espnet_ssr.evaluate.distill import count_tokens, evaluate, load_utterances
@@ -155,6 +159,44 @@ def test_own_number_of_vectors(embedding_matrix, utterances, tmp_path, surplus):
     heard = read_keyed(tmp_path / "out" / "textless" / "token_int")
     assert heard["b"] == ("3 3 1 7" if surplus else "3 1 7")
     assert read_keyed(tmp_path / "out" / "token_int")["b"] == "3 1 7"
+
+
+class KnownPosteriors(Oracle):
+    """Scores are cosines of that frame with the embeddings, ten times."""
+
+    forward = AbsConnector.forward
+
+    def __init__(self, matrix):
+        super().__init__(matrix.size(1))
+        keys = StoredKeys(torch.arange(len(matrix)), normalize(matrix), torch.zeros(len(matrix)))
+        self.output = HullHead(matrix.size(1), matrix.size(1), keys)
+        with torch.no_grad():
+            self.output.query.weight.copy_(torch.eye(matrix.size(1)))
+            self.output.query.bias.zero_()
+
+    def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
+        return States(feats[0, token_end[0]], token_lengths)
+
+
+@torch.no_grad()
+def test_figures_of_posteriors(embedding_matrix, utterances, tmp_path):
+    space = EmbeddingSpace(embedding_matrix)
+    connector = KnownPosteriors(embedding_matrix)
+    model = SSRDistillModel(connector, space, encoder=None, frame_rate=50.0).eval()
+    # Of the last utterance the embedding of another token, which occurs in training.
+    utterances[-1].feats[-1] = embedding_matrix[3]
+    (tmp_path / "token_id").write_text(TRAINING)
+    result = evaluate(model, utterances, Spelling(), tmp_path / "token_id", tmp_path / "out")
+    ids = torch.tensor([*sum(TOKENS.values(), [])[:-1], 3])
+    unit = normalize(embedding_matrix)
+    log = (10 * unit[ids] @ unit.T).log_softmax(1)
+    assert result["posterior"] == {
+        "entropy": pytest.approx(-(log.exp() * log).sum(1).mean().item(), rel=1e-4),
+        "token_accuracy": pytest.approx(8 / 9),
+        "token_accuracy_seen": 1,
+        "token_accuracy_unseen": 0.5,
+    }
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["posterior"]
 
 
 def test_count_tokens(tmp_path):

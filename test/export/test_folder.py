@@ -7,7 +7,7 @@ import sys
 import pytest
 import soundfile
 import torch
-from experiments import make_sound
+from experiments import HULL, make_sound
 from safetensors import safe_open
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
@@ -63,8 +63,8 @@ def assert_computes_the_same(exported, files, segments):
 
 @pytest.mark.parametrize(
     ("options", "segments"),
-    [(SSR, SEGMENTS), ([], SEGMENTS), (CIF, {})],
-    ids=["ssr", "mean", "cif"],
+    [(SSR, SEGMENTS), ([], SEGMENTS), (CIF, {}), ([*SSR, *HULL], SEGMENTS), ([*CIF, *HULL], {})],
+    ids=["ssr", "mean", "cif", "ssr-hull", "cif-hull"],
 )
 def test_distilled_connectors(options, segments, make_experiment, tmp_path, remote_code):
     files = find_model(make_experiment(*FEATURES, *options), **TINY)
@@ -93,6 +93,30 @@ def test_only_the_llm_is_in_bfloat16(make_experiment, tmp_path, remote_code):
     assert_computes_the_same(loaded, files, {})
 
 
+@pytest.mark.parametrize("finetune", ["none", "lora", "vanilla"])
+def test_a_hull_of_a_fine_tuned_llm(finetune, make_experiment, tmp_path, remote_code):
+    options = [*FEATURES, *SSR, *HULL, "--finetune", finetune]
+    if finetune != "vanilla":
+        options += ["--llm_conf", "dtype=bfloat16"]
+    files = find_model(make_experiment(*options, task=SSRLMTask), **TINY)
+    export_model(files, tmp_path / "exported")
+    loaded = AutoModel.from_pretrained(tmp_path / "exported", trust_remote_code=True).eval()
+    expected = torch.float32 if finetune == "vanilla" else torch.bfloat16
+    assert loaded.language_model.dtype == expected
+    state = loaded.connector.output.state_dict()
+    assert not any("networks" in name for name in state)
+    assert state.pop("keys.ids").dtype == torch.long
+    assert {value.dtype for value in state.values()} == {torch.float32}
+    if finetune == "lora":  # merged and rounded: not what adapters compute, but the same vectors
+        model, _ = load_trained(read_training(files), files.model_file)
+        with torch.no_grad():
+            vectors = model.eval().connect(*SEGMENTS.values(), **BATCH).embeds
+            found, _ = loaded.connect(**BATCH, **SEGMENTS)
+        torch.testing.assert_close(found, vectors.to(expected))
+    else:
+        assert_computes_the_same(loaded, files, SEGMENTS)
+
+
 def test_files(make_experiment, tmp_path):
     files = find_model(make_experiment(*FEATURES), **TINY)
     export_model(files, tmp_path / "exported")
@@ -102,6 +126,8 @@ def test_files(make_experiment, tmp_path):
     assert [name for name in code if name.startswith("connector")] == [
         "connector.py",
         "connector_abs.py",
+        "connector_heads.py",
+        "connector_keys.py",
         "connector_mean.py",
         "connector_mlp.py",
         "connector_segments.py",

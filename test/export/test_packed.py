@@ -4,9 +4,10 @@ import json
 import shutil
 
 import pytest
+import torch
 import yaml
 from espnet2.main_funcs.pack_funcs import unpack
-from experiments import make_sound, save_ctc_aligner
+from experiments import HULL, make_sound, save_ctc_aligner
 
 from espnet_ssr import SpeechLM
 from espnet_ssr.export.packed import pack_model
@@ -86,10 +87,31 @@ def test_the_zip_itself(packed, tmp_path, monkeypatch):
         find_model(archive)
 
 
+def test_a_hull_head_is_packed_with_its_dictionary(experiment, make_experiment, tmp_path):
+    dictionary = tmp_path / "my.dict"
+    dictionary.write_text("a AH\nb B IY\nh HH\n")
+    options = ["--head_conf", "keys=both", "--head_conf", f"dictionary={dictionary}"]
+    checkpoint = make_experiment("--input_size", "8", *HULL, *options)
+    files = find_model(checkpoint, aligner=experiment[1], **TINY)
+    lm = SpeechLM.from_pretrained(checkpoint, aligner=experiment[1], **TINY)
+    expected = lm.embed(WAV, "hi hi", nbest=2)
+    pack_model(files, tmp_path / "packed", tmp_path / "espnet.zip")
+    dictionary.unlink()
+    unpack(tmp_path / "espnet.zip", tmp_path / "unpacked")
+    for folder in (tmp_path / "packed", tmp_path / "unpacked"):
+        found = SpeechLM.from_pretrained(folder).embed(WAV, "hi hi", nbest=2)
+        torch.testing.assert_close(found, expected)
+    card = (tmp_path / "packed" / "README.md").read_text()
+    assert "head: hull (channels 8, dictionary my.dict, key_size 8, keys both)" in card
+    pack_model(find_model(tmp_path / "packed"), tmp_path / "again", tmp_path / "again.zip")
+    assert (tmp_path / "again" / "pronunciations.dict").is_file()
+
+
 def test_the_card(packed):
     card = (packed[1] / "speech_lm" / "README.md").read_text()
     assert "SpeechLM.from_pretrained" in card
     assert "connector: mean (hidden_size 8)" in card
+    assert "head: linear\n" in card
     assert "LLM: causal_lm" in card
     assert "segments: by aligner" in card
     assert "train: train_small, segments seg_hmm_tiny" in card

@@ -1,7 +1,7 @@
 """A tiny model, and an aligner that hears a word in every beep."""
 
 import pytest
-from experiments import BeepAligner, make_sound, save_ctc_aligner
+from experiments import HULL, BeepAligner, make_sound, save_ctc_aligner
 
 from espnet_ssr import SpeechLM
 
@@ -26,6 +26,17 @@ def encoder():
 def on_features(make_experiment):
     """The checkpoint of a distilled connector that was trained on extracted features."""
     return make_experiment("--input_size", "8")
+
+
+@pytest.fixture(scope="session")
+def with_hull(make_experiment):
+    """The checkpoint of a distilled connector with a hull head, trained on extracted features."""
+    return make_experiment("--input_size", "8", *HULL)
+
+
+@pytest.fixture(scope="session")
+def hull_lm(with_hull, encoder):
+    return SpeechLM.from_pretrained(with_hull, aligner=BeepAligner(), **encoder)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from espnet_ssr.task.lm import SSRLMTask, complete_options
 RATE = 16000
 HOP = 320
 MEAN = ["--connector", "mean", "--connector_conf", "hidden_size=8"]
+HULL = ["--head", "hull", "--head_conf", "key_size=8", "--head_conf", "channels=8"]
 
 
 def make_sound(seconds, *beeps):

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from espnet_ssr import SpeechLM
-from espnet_ssr.speech_lm.demo import Demo
+from espnet_ssr.speech_lm.demo import COLUMNS, Demo
 from espnet_ssr.task.lm import SSRLMTask
 
 CHAT = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[you]"
@@ -38,13 +38,29 @@ def last(texts):
 
 
 def test_what_is_heard(demo, path, lm, sound):
-    picture, guess, nearest = demo.listen(path)
+    picture, guess, nearest, likely = demo.listen(path)
     assert guess == "hi hi"
     tokens = lm.nearest(lm.embed(sound(1.2, (0.2, 0.4), (0.6, 1.0))))
     assert nearest == "".join(tokens).strip()
     spectrum, tiers = picture.axes
     assert [line.get_xdata()[0] for line in spectrum.lines] == [0.4, 1.0]
     assert [text.get_text() for text in tiers.texts][2:] == ["hi", "hi"]
+    assert not demo.has_posteriors
+    assert likely == []
+
+
+def test_likely_tokens_of_a_head_that_has_them(hull_lm, path, sound):
+    demo = Demo(hull_lm)
+    assert demo.has_posteriors
+    picture, *_, rows = demo.listen(path)
+    _, posteriors = hull_lm.embed(sound(1.2, (0.2, 0.4), (0.6, 1.0)), nbest=5)
+    assert [row[0] for row in rows] == ["0.40", "1.00"]
+    assert {len(row) for row in rows} == {len(COLUMNS)}
+    for row, ids, probabilities, entropy in zip(rows, *posteriors, strict=True):
+        likely = [f"{hull_lm.spell(ids)[n]} {probabilities[n]:.2f}" for n in range(5)]
+        assert row[1:-1] == likely
+        assert row[-1] == f"{entropy:.2f}"
+    assert [text.get_text() for text in picture.axes[1].texts][4:] == [row[-1] for row in rows]
 
 
 def test_stereo_of_another_rate(demo, save, sound):

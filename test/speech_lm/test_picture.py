@@ -41,6 +41,15 @@ def test_tokens_and_words_have_their_places():
     figure.savefig(io.BytesIO(), format="png")  # dollars are no formula: it would not parse
 
 
+def test_entropies_are_a_tier_of_their_own():
+    spans = [Span("oh", 0, 1), Span("yes", 1, 2)]
+    entropies = [Span("0.10", 0, 1), Span("2.50", 1, 2)]
+    tiers = draw_segments(np.zeros(2 * RATE), RATE, spans, [], entropies).axes[1]
+    assert [text for text, *_ in labels(tiers)] == ["oh", "yes", "0.10", "2.50"]
+    assert [t.get_position()[1] for t in tiers.texts] == [0, 0, 2, 2]
+    assert [label.get_text() for label in tiers.get_yticklabels()][2] == "entropy (nats)"
+
+
 def test_long_speech_goes_on_in_the_next_line():
     tokens = [Span("before", 0, 7), Span("after", 7, 10)]
     figure = draw_segments(np.zeros(13 * RATE), RATE, tokens, [])

@@ -17,11 +17,13 @@ from espnet_ssr.align.trained import build_network
 from espnet_ssr.datadir import write_keyed
 from espnet_ssr.task.distill import SSRDistillTask
 from espnet_ssr.task.lm import SSRLMTask, complete_options
+from espnet_ssr.task.trained import load_trained
 
 RECIPES = Path(__file__).resolve().parents[2] / "egs2"
 CONFIGS = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/lm_*.yaml"))
 FINETUNING = sorted(RECIPES.glob("TEMPLATE/*/conf/tuning/finetune_*.yaml"))
 SMALL = ["--connector", "mean", "--connector_conf", "hidden_size=8", "--input_size", "8"]
+HULL = ["--head", "hull", "--head_conf", "key_size=8", "--head_conf", "channels=8"]
 
 
 def parse(llm, *options, task=SSRLMTask):
@@ -222,6 +224,54 @@ def data(tmp_path):
             options += [f"--{mode}_data_path_and_name_and_type", option]
         options += [f"--{mode}_shape_file", str(tmp_path / "shape")]
     return options
+
+
+@pytest.fixture
+def distilled_hull(causal_lm, tmp_path):
+    """A checkpoint of a distilled connector with a hull head, its configuration beside it."""
+    args = parse(causal_lm, *SMALL, *HULL, task=SSRDistillTask)
+    torch.manual_seed(0)
+    model = SSRDistillTask.build_model(args)
+    (tmp_path / "hull").mkdir()
+    torch.save(model.state_dict(), tmp_path / "hull" / "hull.pth")
+    (tmp_path / "hull" / "config.yaml").write_text(
+        yaml.safe_dump({**vars(args), "best_model_criterion": None})
+    )
+    return tmp_path / "hull" / "hull.pth", model.state_dict()
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_training_from_a_distilled_hull_head(
+    causal_lm, distilled_hull, data, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "argv", ["ssr_lm_train"])
+    (tmp_path / "text").write_text("Some text to read.\nAnd more.\n")
+    options = [
+        "--input_size", "8", *data, "--output_dir", str(tmp_path / "exp"), "--max_epoch", "2",
+        "--batch_size", "2", "--batch_type", "unsorted", "--num_workers", "0",
+        "--finetune", "lora", "--lora_conf", "rank=2", "--train_connector", str(trained).lower(),
+        "--model_conf", "autocast=bfloat16", "--model_conf", "spoken_replay=0.5",
+        "--replay_conf", f"file={tmp_path / 'text'}", "--optim", "adam", "--use_matplotlib",
+        "false", "--use_tensorboard", "false", "--distilled", str(distilled_hull[0]),
+    ]  # fmt: skip
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    SSRLMTask.main(cmd=["--llm", causal_lm, *options])
+    root.handlers[:] = handlers
+    state = torch.load(tmp_path / "exp" / "2epoch.pth", weights_only=True)
+    assert distilled_hull[1].keys() <= state.keys()
+    changed = {n for n, w in distilled_hull[1].items() if not torch.equal(state[n], w)}
+    # The keys stay what they were distilled to.
+    assert not any(name.startswith("connector.output.keys") for name in changed)
+    assert ("connector.output.query.weight" in changed) == trained
+    assert bool(changed) == trained
+    args = argparse.Namespace(**yaml.safe_load((tmp_path / "exp" / "config.yaml").read_text()))
+    assert (args.head, args.head_conf) == ("hull", {"key_size": 8, "channels": 8})
+    model, _ = load_trained(args, tmp_path / "exp" / "2epoch.pth")
+    model.connector.store_keys()
+    feats = {"feats": torch.randn(1, 9, 8), "feats_lengths": torch.tensor([9])}
+    output = model.eval().connect(torch.tensor([[0.06, 0.18]]), torch.tensor([2]), **feats)
+    assert output.embeds.isfinite().all()
 
 
 def test_a_training_from_a_distilled_connector(causal_lm, distilled, data, tmp_path, monkeypatch):

@@ -132,6 +132,7 @@ class FakeDemo:
     """
 
     pitch = None
+    has_posteriors = True
 
     def about(self):
         return "# A fake"
@@ -144,7 +145,8 @@ class FakeDemo:
             raise ValueError("No words are heard in this.")
         figure = Figure()
         figure.subplots().plot([1, 2])
-        return figure, " ".join(words), " ".join(words).upper()
+        rows = [["1.00", f"{word} 0.90", "", "", "", "", "0.30"] for word in words]
+        return figure, " ".join(words), " ".join(words).upper(), rows
 
     def transcribe(self, path):
         yield "I hear"
@@ -191,6 +193,7 @@ def test_speech_is_shown_and_asked_about(page, wav):
         "What the LLM writes down": "I hear one two",
     }
     wait_for(lambda: heard.items() <= page.boxes().items())
+    wait_for(lambda: "two 0.90" in page.text())
     size = "const i = document.querySelector('.plot img, [data-testid=matplotlib] img');"
     wait_for(lambda: page.run(f"{size} return i ? i.naturalWidth : 0") > 100)
     page.type("#question textarea", "What?")
