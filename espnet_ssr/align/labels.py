@@ -219,8 +219,38 @@ class TokenLabels(AbsLabels):
                 done = stop or done + 1
         return ids, offsets
 
+    def token_ids(self) -> list[list[int]]:
+        """Of each label the LLM's tokens that spell it: one where the vocabulary has its string,
+        none for the blank and for what the tokenizer has no tokens for."""
+        write = _byte_letters if _is_byte_level(self._tokenizer) else _pieces
+        found = [self._tokenizer.token_to_id(write(name)) for name in self.names[1:]]
+        # Not all at once: SentencePiece takes what is tokenized by itself for the start of a word.
+        return [[]] + [
+            self._tokenizer.encode(name, add_special_tokens=False).ids if i is None else [i]
+            for name, i in zip(self.names[1:], found, strict=True)
+        ]
+
     def conf(self) -> dict:
         return {"names": self.names, "llm": self.llm}
+
+
+def _is_byte_level(tokenizer) -> bool:
+    """Whether its tokens are written with GPT-2's letters for bytes."""
+    model = json.loads(tokenizer.to_str())
+    return "ByteLevel" in json.dumps([model.get("decoder"), model.get("pre_tokenizer")])
+
+
+def _byte_letters(text: str) -> str:
+    """As a byte-level vocabulary writes it."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    parts = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
+    return "".join(part for part, _ in parts)
+
+
+def _pieces(text: str) -> str:
+    """As SentencePiece writes it."""
+    return text.replace(" ", WORD_START)
 
 
 def _load_tokenizer(llm: str):

@@ -4,6 +4,7 @@ from espnet_ssr.connector.abs import AbsConnector, ConnectorOutput
 from espnet_ssr.connector.acif import ACIFConnector
 from espnet_ssr.connector.cif import CIFConnector
 from espnet_ssr.connector.ctc_compress import CTCCompressConnector
+from espnet_ssr.connector.ctc_hull import CTCHullConnector
 from espnet_ssr.connector.mean import MeanConnector
 from espnet_ssr.connector.pool import PoolConnector
 from espnet_ssr.connector.qformer import QFormerConnector
@@ -21,5 +22,6 @@ CONNECTORS: dict[str, type[AbsConnector]] = {
     "pool": PoolConnector,
     "qformer": QFormerConnector,
     "ctc_compress": CTCCompressConnector,
+    "ctc_hull": CTCHullConnector,
 }
 """Name used in configs -> class."""

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import torch
 
-from espnet_ssr.align.ctc_network import CTCNetwork
-from espnet_ssr.align.trained import load_trained_network
+from espnet_ssr.connector.frozen_aligner import BLANK, FrozenAlignerMixin
 from espnet_ssr.connector.mlp import MLPConnector
 from espnet_ssr.connector.segments import cumulative_frames
 from espnet_ssr.tensors import length_mask
 
-BLANK = 0
 
-
-class CTCCompressConnector(MLPConnector):
+class CTCCompressConnector(FrozenAlignerMixin, MLPConnector):
     """One vector for every run of frames whose most likely label is the same.
 
     Args:
         input_size: width ``D`` of a frame.
         output_size: width ``H`` of the LLM's embeddings.
-        aligner: a checkpoint of a CTC aligner (``ssr_align_train``) of the same encoder; beside it
-            ``config.yaml`` and ``labels.json``. It is not trained and not in checkpoints.
+        aligner: a checkpoint of a CTC aligner; see ``FrozenAlignerMixin``.
         keep_blanks: a vector for each run of blanks too, as in the paper. Without, blanks only
             separate runs; an utterance of nothing but blanks gives the mean of all its frames.
         hidden_size: width of the hidden layers.
@@ -51,13 +47,7 @@ class CTCCompressConnector(MLPConnector):
     ):
         super().__init__(input_size, output_size, hidden_size, num_layers, dropout_rate)
         self.keep_blanks = keep_blanks
-        self.aligner = _load_frozen(aligner, input_size)
-
-    def train(self, mode: bool = True) -> CTCCompressConnector:
-        """Set the mode of everything but the aligner, which always is as in alignment."""
-        super().train(mode)
-        self.aligner.eval()
-        return self
+        self.load_aligner(aligner, input_size)
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
@@ -89,19 +79,3 @@ class CTCCompressConnector(MLPConnector):
             spoken = mask & (labels != BLANK)
             kept = spoken | (mask & ~spoken.any(1, keepdim=True))
         return change[:, :-1] & kept, change[:, 1:] & kept
-
-
-def _load_frozen(model: str, input_size: int) -> CTCNetwork:
-    """The network of an aligner, not to be trained; ValueError if it is of no use here."""
-    network, _, config = load_trained_network(model)
-    if not isinstance(network, CTCNetwork):
-        raise ValueError(
-            f"{model}: an aligner of the kind {config['aligner']}; ctc_compress needs one that was "
-            "trained with 'aligner: ctc'"
-        )
-    if config["input_size"] != input_size:
-        raise ValueError(
-            f"{model}: takes features of width {config['input_size']}, and these have "
-            f"{input_size}: train an aligner on features of this encoder"
-        )
-    return network.requires_grad_(False)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from espnet_ssr.connector import CONNECTORS
+from espnet_ssr.connector.frozen_aligner import FrozenAlignerMixin
 from espnet_ssr.datadir import write_lines
 
 ROOT = "espnet_ssr."
@@ -25,12 +26,12 @@ def write_remote_code(connector: str, modules: Iterable[str], folder: Path) -> N
     Raises:
         ValueError: the connector cannot be had without the package.
     """
-    if connector == "ctc_compress":
+    class_ = CONNECTORS[connector]
+    if issubclass(class_, FrozenAlignerMixin):
         raise ValueError(
-            "ctc_compress has an aligner inside, in files of its own: it needs espnet_ssr; "
+            f"{connector} has an aligner inside, in files of its own: it needs espnet_ssr; "
             "use ssr_pack and SpeechLM instead"
         )
-    class_ = CONNECTORS[connector]
     texts = {"connector": _registry(connector, class_)}
     waiting = [*modules, class_.__module__.removeprefix(ROOT)]
     while waiting:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.align.pronounce import pronounce
@@ -40,6 +41,8 @@ def set_head(connector: AbsConnector, head: str, conf: dict[str, Any], llm: str)
                 f"head_conf: the linear head has no options: leave out {', '.join(conf)}"
             )
         return
+    if not isinstance(connector.output, torch.nn.Linear):
+        raise ValueError(f"head: {type(connector).__name__} has one of its own: leave out {head}")
     connector.output = build_from_conf(
         hull_head,
         conf,

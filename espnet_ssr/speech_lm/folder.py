@@ -37,7 +37,8 @@ class ModelFiles:
         aligner_conf: options of one of ``ALIGNERS``.
         aligner_encoder_conf: options of the encoder that differ for the aligner's features
             (``layer: 3``); None: it takes the connector's.
-        connector_aligner: the aligner of a ``ctc_compress`` connector; None: the config names it.
+        connector_aligner: the aligner in a connector (``ctc_compress``, ``ctc_hull``); None: the
+            config names it.
         dictionary: pronunciations of a hull head; None: the config names them.
         prefix_space: of the segments that were trained on (``ssr_segment``).
         textless_unit: of segments without a transcript: ``word`` or ``token`` (see ``Segmenter``).

@@ -161,7 +161,7 @@ def test_an_aligner_of_another_width_is_refused(save_aligner):
 
 
 def test_an_aligner_of_another_kind_is_refused(save_aligner):
-    with pytest.raises(ValueError, match=r"model\.pth: .*unity2; ctc_compress needs"):
+    with pytest.raises(ValueError, match=r"model\.pth: .*unity2; CTCCompressConnector needs"):
         make_connector(save_aligner("unity2"))
 
 

@@ -6,12 +6,13 @@ import pytest
 import torch
 import yaml
 
-from espnet_ssr.align.labels import CharLabels
+from espnet_ssr.align.labels import TokenLabels
 from espnet_ssr.align.trained import LABELS_FILE, build_network
 from espnet_ssr.connector import CONNECTORS
 from espnet_ssr.tensors import length_mask
 
 WIDTH, OUTPUT = 6, 10
+MATRIX = torch.randn(300, OUTPUT, generator=torch.Generator().manual_seed(0))
 SMALL = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "feedforward_size": 16}
 # Frames of each segment: one or many; empty ones; one token an utterance, or none.
 SEGMENTS = ([2, 1, 7, 3], [5], [3, 0, 4, 0], [1, 1], [], [1])
@@ -24,7 +25,7 @@ VARIANTS += [
 ]
 VARIANTS += [("ssr", {"attention": "causal", "pooling": "cross"})]
 VARIANTS += [("stack", {"kernel_size": 3}), ("qformer", {"queries": 2})]
-VARIANTS += [("ctc_compress", {"keep_blanks": False})]
+VARIANTS += [("ctc_compress", {"keep_blanks": False}), ("ctc_hull", {"max_blank": 0.15})]
 
 
 def name_of(variant):
@@ -32,11 +33,12 @@ def name_of(variant):
 
 
 @pytest.fixture(scope="session")
-def aligner(tmp_path_factory):
-    """The checkpoint of an untrained CTC aligner."""
+def aligner(tmp_path_factory, tokenizer_folder):
+    """The checkpoint of an untrained CTC aligner of tokens."""
     folder = tmp_path_factory.mktemp("aligner")
     torch.manual_seed(0)
-    labels, conf = CharLabels.build(["ab c"]), {**SMALL, "num_layers": 1}
+    labels = TokenLabels.build(["ab c"], tokenizer_folder)
+    conf = {**SMALL, "num_layers": 1}
     config = {"aligner": "ctc", "aligner_conf": conf, "input_size": WIDTH}
     config |= {"frame_rate": 50.0, "frame_offset": 0.0}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -53,7 +55,9 @@ def connector(request, aligner):
     known = inspect.signature(CONNECTORS[name]).parameters
     given = {**SMALL, "aligner": aligner, **options}
     given = {option: value for option, value in given.items() if option in known}
-    return CONNECTORS[name](WIDTH, OUTPUT, **given).eval()
+    made = CONNECTORS[name](WIDTH, OUTPUT, **given).eval()
+    made.attach(lambda ids: MATRIX[ids])
+    return made
 
 
 def make_batch(segments=SEGMENTS, padding_frames=2, filler=0.0, end_filler=0):
@@ -192,6 +196,8 @@ def test_autocast_gives_about_the_same(connector):
 
 
 def test_start_at_shrinks_the_output_around_the_vector(connector):
+    if not isinstance(connector.output, torch.nn.Linear):
+        pytest.skip("gives sums of embeddings from the start")
     output = connector(*make_batch())
     mask = length_mask(output.lengths, output.embeds.size(1))
     vector, deviation = torch.linspace(-3, 3, OUTPUT), torch.tensor(0.02)
@@ -204,7 +210,7 @@ def test_start_at_shrinks_the_output_around_the_vector(connector):
     assert [p.requires_grad for p in connector.parameters()] == trainable
 
 
-@pytest.mark.parametrize("name", [name for name in CONNECTORS if name != "ctc_compress"])
+@pytest.mark.parametrize("name", [name for name in CONNECTORS if not name.startswith("ctc_")])
 def test_default_sizes_are_alike(name):
     trained = sum(p.numel() for p in CONNECTORS[name](384, 576).parameters())
     assert trained == pytest.approx(4.7e6, rel=0.1)

@@ -148,8 +148,9 @@ def test_refused(make_experiment, tmp_path):
         export_model(files, tmp_path / "exported")
     with pytest.raises(FileExistsError, match="is there already and no exported model"):
         export_model(files, tmp_path)
-    with pytest.raises(ValueError, match="ctc_compress has an aligner inside.*use ssr_pack"):
-        write_remote_code("ctc_compress", [], tmp_path)
+    for connector in ("ctc_compress", "ctc_hull"):
+        with pytest.raises(ValueError, match=f"{connector} has an aligner inside.*use ssr_pack"):
+            write_remote_code(connector, [], tmp_path)
     assert not list(tmp_path.iterdir())
 
 

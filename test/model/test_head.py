@@ -106,6 +106,14 @@ def test_linear_is_what_connectors_are_built_with(causal_lm):
     assert isinstance(make_connector(causal_lm).output, HullHead)
 
 
+def test_a_connector_with_a_head_of_its_own_takes_no_other(causal_lm):
+    connector = MeanConnector(WIDTH, WIDTH, hidden_size=8)
+    connector.output = torch.nn.Identity()
+    set_head(connector, "linear", {}, causal_lm)
+    with pytest.raises(ValueError, match="MeanConnector has one of its own: leave out hull"):
+        set_head(connector, "hull", {}, causal_lm)
+
+
 @pytest.mark.parametrize(
     ("head", "conf", "message"),
     [

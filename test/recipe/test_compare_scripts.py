@@ -97,6 +97,13 @@ def test_the_best_get_more_seeds(recipe):
     assert rows(table)["ssr"] == ["exp/distill_ssr_x_seed0"]
 
 
+def test_aligners_in_connectors_are_trained_first(recipe):
+    options = ["--distilled", "cif", "--through_llm", "ctc_hull stack", "--run_args=--aligner hmm"]
+    (aligner, run), _ = call(recipe, COMPARE, *options)
+    assert aligner == ["--stop_stage", "4", "--aligner", "hmm", "--aligner", "token_ctc"]
+    assert option(run, "lm_config") == "conf/tuning/lm_ctc_hull.yaml conf/tuning/lm_stack.yaml"
+
+
 def test_best_must_be_among_the_compared(recipe):
     with pytest.raises(subprocess.CalledProcessError) as caught:
         call(recipe, COMPARE, "--distilled", "ssr cif", "--best", "cifs")

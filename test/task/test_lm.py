@@ -12,7 +12,7 @@ import torch
 import yaml
 from espnet2.torch_utils.load_pretrained_model import load_pretrained_model
 
-from espnet_ssr.align.labels import CharLabels
+from espnet_ssr.align.labels import TokenLabels
 from espnet_ssr.align.trained import build_network
 from espnet_ssr.datadir import write_keyed
 from espnet_ssr.task.distill import SSRDistillTask
@@ -34,10 +34,10 @@ def parse(llm, *options, task=SSRLMTask):
 
 
 @pytest.fixture(scope="module")
-def aligner(tmp_path_factory):
-    """The checkpoint of an untrained CTC aligner."""
+def aligner(tmp_path_factory, causal_lm):
+    """The checkpoint of an untrained CTC aligner of the LLM's tokens."""
     path = tmp_path_factory.mktemp("aligner")
-    labels = CharLabels.build(["ab"])
+    labels = TokenLabels.build(["ab"], causal_lm)
     conf = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "feedforward_size": 8}
     network = build_network("ctc", conf, 8, labels)
     config = {"aligner": "ctc", "aligner_conf": conf, "input_size": 8}

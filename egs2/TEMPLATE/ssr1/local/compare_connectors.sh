@@ -4,7 +4,7 @@
 set -euo pipefail
 
 distilled="ssr_block_mean ssr_block ssr_causal mean cif acif" # X of conf/tuning/distill_X.yaml
-through_llm="ssr_block stack pool qformer ctc_compress" # X of conf/tuning/lm_X.yaml
+through_llm="ssr_block stack pool qformer ctc_compress ctc_hull" # X of conf/tuning/lm_X.yaml
 seeds=0              # all connectors are trained with these
 best=                # some of the distilled ones, for example the three best,
 best_seeds="1 2"     # and the further seeds that these are trained with
@@ -58,9 +58,13 @@ more_seeds() {
     if [ "$1" = distill ] && [[ " ${best} " == *" $2 "* ]]; then echo "${best_seeds}"; fi
 }
 
-if [[ " ${through_llm} " == *" ctc_compress "* ]]; then
-    ./run.sh --stop_stage 4 "${run_options[@]}" --aligner char_ctc
-fi
+# train_aligner CONNECTOR ALIGNER: what is in a connector, if it is among those to be compared.
+train_aligner() {
+    [[ " ${through_llm} " != *" $1 "* ]] || ./run.sh --stop_stage 4 "${run_options[@]}" --aligner "$2"
+}
+
+train_aligner ctc_compress char_ctc
+train_aligner ctc_hull token_ctc
 for seed in ${seeds}; do train "${seed}" "${distilled}" "${through_llm}"; done
 if [ -n "${best}" ]; then
     for seed in ${best_seeds}; do train "${seed}" "${best}" ""; done

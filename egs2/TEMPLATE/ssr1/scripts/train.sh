@@ -9,7 +9,7 @@ checkpoints_in() {
         | grep '\.pth$' | sort -u || true
 }
 
-# aligner_in MODEL: checkpoint of the aligner in a trained connector (ctc_compress), if it has one.
+# aligner_in MODEL: checkpoint of the aligner in a trained connector (ctc_compress, ctc_hull), if it has one.
 aligner_in() {
     checkpoints_in "$(grep '^ *aligner:' "${1%/*}/config.yaml")"
 }
@@ -25,8 +25,8 @@ has_state() {
 train_model() {
     local folder=$1 command=$2 config=$3 more_options inputs training checkpoints
     read -r -a more_options <<< "$4"
-    # What it starts from (--init_param, --distilled), the aligner of a ctc_compress connector: if
-    # they are trained again, so is this.
+    # What it starts from (--init_param, --distilled), the aligner in a connector: if they are
+    # trained again, so is this.
     mapfile -t checkpoints < <(checkpoints_in "$(< "${config}")" "$4")
     local data_inputs=("${data_inputs[@]}" "${checkpoints[@]}")
     inputs=(args="$4" "${data_inputs[@]}" "${config}")
