@@ -48,6 +48,7 @@ FRAMES_A_ROW = 25  # of the layers alone; whole seconds are whole rows
 # The mask alone has (50 * seconds)^2 entries: at 300 s it and the scores are GBs.
 LONGEST_MASKED = 100
 VARIANTS = {**CONNECTORS, "masked": MaskedConnector}
+del VARIANTS["ctc_hull"]  # its aligner knows an LLM's tokens; what it costs is in ctc_compress
 HEADER = """
 | connector | parameters (M) | speech (s) | ms a second | MiB a second |
 | --- | ---: | ---: | ---: | ---: |"""
