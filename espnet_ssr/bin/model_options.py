@@ -36,6 +36,9 @@ def add_model_options(parser: argparse.ArgumentParser, required: bool = True) ->
         choices=("word", "token"),
         help="a segment for each guessed word, or for each token of the guess",
     )
+    parser.add_argument(
+        "--head_conf", help="of a hull head: sharpness, prior_weight, top_k", **pairs
+    )
     parser.add_argument("--max_pause", type=float, help="as in ssr_segment --max_pause (s)")
 
 
@@ -54,6 +57,7 @@ def given_model_options(args: argparse.Namespace) -> dict:
         "aligner": args.aligner,
         "aligner_conf": args.aligner_conf and key_values(args.aligner_conf),
         "aligner_encoder_conf": args.align_encoder_conf and key_values(args.align_encoder_conf),
+        "head_conf": args.head_conf and key_values(args.head_conf),
         "prefix_space": args.prefix_space and args.prefix_space == "true",
         "textless_unit": args.textless_unit,
         "max_pause": args.max_pause,

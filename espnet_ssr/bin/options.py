@@ -62,6 +62,13 @@ def make_inference_parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--model_file", type=Path, required=True, help="checkpoint (*.pth)")
     parser.add_argument("--train_config", type=Path, help="config.yaml, if not beside model_file")
+    parser.add_argument(
+        "--head_conf",
+        nargs="*",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of a hull head, other than in training: sharpness, prior_weight, top_k",
+    )
     parser.add_argument("--reference", type=Path, required=True, help="token_id of transcripts")
     parser.add_argument("--feats_scp", type=Path, help="extracted features")
     parser.add_argument("--wav_scp", type=Path, help="audio, to be encoded on the fly")
@@ -76,6 +83,7 @@ def parse_inference(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if (args.feats_scp is None) == (args.wav_scp is None):
         parser.error("give either --feats_scp or --wav_scp")
+    args.head_conf = key_values(args.head_conf)
     return args
 
 

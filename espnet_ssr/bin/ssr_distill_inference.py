@@ -25,7 +25,7 @@ def main() -> None:
     from espnet_ssr.task.distill import SSRDistillTask
 
     model, train_args = SSRDistillTask.build_model_from_file(
-        args.train_config, args.model_file, args.device
+        args.train_config, args.model_file, args.device, args.head_conf
     )
     loader = SSRDistillTask.build_test_iterator(
         train_args, args.seg_dir, args.feats_scp, args.wav_scp

@@ -32,7 +32,7 @@ def evaluate(args) -> None:
     from espnet_ssr.jobs import stamp
     from espnet_ssr.task.lm import SSRLMTask
 
-    reader = load_reader(args.train_config, args.model_file, args.device)
+    reader = load_reader(args.train_config, args.model_file, args.device, args.head_conf)
     loader = SSRLMTask.build_test_iterator(reader.args, args.seg_dir, args.feats_scp, args.wav_scp)
     files = [args.reference, args.feats_scp or args.wav_scp]
     if args.seg_dir is not None:

@@ -27,6 +27,7 @@ from espnet_ssr.llm.prompt import (
     stop_tokens,
 )
 from espnet_ssr.llm.tokenizer import load_tokenizer
+from espnet_ssr.model.head import change_head
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.progress import Progress
 from espnet_ssr.task.trained import load_trained
@@ -66,14 +67,18 @@ class Reader(NamedTuple):
     args: Namespace
 
 
-def load_reader(config_file: Path | None, model_file: Path, device: str) -> Reader:
+def load_reader(
+    config_file: Path | None, model_file: Path, device: str, head_conf: dict | None = None
+) -> Reader:
     """A trained model for inference.
 
     A connector that was distilled gets the LLM whose embeddings it learned. The prompts are the
     first ones of the training, or the default ones.
     """
     config_file = config_file or model_file.parent / "config.yaml"
-    args = Namespace(**yaml.safe_load(config_file.read_text(encoding="utf-8")))
+    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    change_head(config, head_conf or {})
+    args = Namespace(**config)
     model, llm = load_trained(args, model_file)
     for module in (model, llm):
         module.to(device).eval()

@@ -18,6 +18,7 @@ from espnet_ssr.encoder import ENCODERS, AbsEncoder
 from espnet_ssr.llm.language_model import LanguageModel
 from espnet_ssr.llm.prompt import DICTATED, PROMPTS
 from espnet_ssr.llm.tokenizer import load_tokenizer
+from espnet_ssr.model.head import change_head
 from espnet_ssr.model.speech import SpeechModel
 from espnet_ssr.speech_lm.folder import ModelFiles
 from espnet_ssr.speech_lm.listener import Listener
@@ -74,6 +75,7 @@ def read_training(files: ModelFiles) -> Namespace:
     config = yaml.safe_load(Path(files.config).read_text(encoding="utf-8"))
     if files.llm is not None:
         config["llm"] = files.llm
+    change_head(config, files.head_conf)
     if files.connector_aligner is not None:
         config["connector_conf"]["aligner"] = str(files.connector_aligner)
     if files.dictionary is not None:

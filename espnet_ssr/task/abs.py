@@ -21,6 +21,7 @@ from espnet_ssr.data.collate import collate
 from espnet_ssr.data.dataset import TableDataset
 from espnet_ssr.data.shapes import read_matching_shapes
 from espnet_ssr.datadir import read_keyed
+from espnet_ssr.model.head import change_head
 from espnet_ssr.train.batches import BatchIterFactory
 from espnet_ssr.train.checkpoint import check_init_param, load_trained_weights
 from espnet_ssr.train.midepoch import MIDEPOCH_FILE
@@ -230,7 +231,7 @@ class SSRTask(AbsTask):
         return argparse.Namespace(**{**vars(cls.get_parser().parse_args([])), **options})
 
     @classmethod
-    def build_model_from_file(cls, config_file=None, model_file=None, device="cpu"):
+    def build_model_from_file(cls, config_file=None, model_file=None, device="cpu", head_conf=None):
         """Build a trained model for inference.
 
         Unlike ESPnet's: the file's entries must be exactly the model's, and nothing but tensors
@@ -240,13 +241,16 @@ class SSRTask(AbsTask):
             config_file: ``config.yaml`` of the training; default: beside ``model_file``.
             model_file: the checkpoint, or None for initial weights.
             device: a torch device.
+            head_conf: what inference sets otherwise, see ``change_head``.
 
         Returns:
             the model in evaluation mode, and the training's arguments.
         """
         config_file = Path(config_file or Path(model_file).parent / "config.yaml")
         with open(config_file, encoding="utf-8") as f:
-            args = cls.with_defaults(yaml.safe_load(f))
+            config = yaml.safe_load(f)
+        change_head(config, head_conf or {})
+        args = cls.with_defaults(config)
         model = cls.build_model(args)
         if model_file is not None:
             load_trained_weights(model, model_file)
