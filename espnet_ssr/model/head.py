@@ -18,8 +18,25 @@ from espnet_ssr.llm.spelling import pronounced_tokens, spoken_tokens
 from espnet_ssr.llm.tokenizer import load_tokenizer
 
 HEADS = ("linear", "hull")
+INFERENCE_OPTIONS = ("sharpness", "prior_weight", "top_k")
 KEYS = {"spelling": ("spelling",), "pronunciation": ("pronunciation",)}
 KEYS["both"] = KEYS["spelling"] + KEYS["pronunciation"]
+
+
+def change_head(config: dict[str, Any], conf: dict[str, Any]) -> None:
+    """Set options of the head in the options of a training otherwise, for inference.
+
+    Raises:
+        ValueError: the head is linear, or weights depend on an option.
+    """
+    if conf and config.get("head", "linear") == "linear":
+        raise ValueError("head_conf: the model has a linear head, which has no options")
+    if unknown := sorted(set(conf) - set(INFERENCE_OPTIONS)):
+        raise ValueError(
+            f"head_conf: inference can change {', '.join(INFERENCE_OPTIONS)}, not {unknown[0]!r}"
+        )
+    if conf:
+        config["head_conf"] = {**config["head_conf"], **conf}
 
 
 def set_head(connector: AbsConnector, head: str, conf: dict[str, Any], llm: str) -> None:

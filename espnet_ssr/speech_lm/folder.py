@@ -40,6 +40,8 @@ class ModelFiles:
         connector_aligner: the aligner in a connector (``ctc_compress``, ``ctc_hull``); None: the
             config names it.
         dictionary: pronunciations of a hull head; None: the config names them.
+        head_conf: options of a hull head that inference may set otherwise than the training:
+            ``sharpness``, ``prior_weight``, ``top_k``.
         prefix_space: of the segments that were trained on (``ssr_segment``).
         textless_unit: of segments without a transcript: ``word`` or ``token`` (see ``Segmenter``).
         max_pause: longer pauses are cut down to this, in seconds, as the training's were
@@ -57,6 +59,7 @@ class ModelFiles:
     aligner_encoder_conf: dict | None = None
     connector_aligner: str | None = None
     dictionary: str | None = None
+    head_conf: dict = field(default_factory=dict)
     prefix_space: bool = True
     textless_unit: str = "word"
     max_pause: float | None = None

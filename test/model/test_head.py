@@ -9,7 +9,7 @@ from espnet_ssr.connector.heads import HullHead
 from espnet_ssr.connector.mean import MeanConnector
 from espnet_ssr.llm.embedding import EmbeddingSpace, load_embedding_matrix
 from espnet_ssr.model.distill import SSRDistillModel
-from espnet_ssr.model.head import read_dictionary, set_head
+from espnet_ssr.model.head import change_head, read_dictionary, set_head
 from espnet_ssr.tensors import length_mask
 
 WIDTH = 16
@@ -142,3 +142,14 @@ def test_dictionary(tmp_path):
     file.write_text("of AH V\nat\n")
     with pytest.raises(ValueError, match=r"a\.dict:2: 'at' has no phones"):
         read_dictionary(str(file))
+
+
+def test_inference_sets_some_options_otherwise():
+    config = {"head": "hull", "head_conf": {"keys": "both", "top_k": 3}}
+    change_head(config, {"sharpness": 2.0, "top_k": 5})
+    assert config["head_conf"] == {"keys": "both", "top_k": 5, "sharpness": 2.0}
+    with pytest.raises(ValueError, match="inference can change .* not 'key_size'"):
+        change_head(config, {"key_size": 3})
+    change_head({"connector": "mean"}, {})
+    with pytest.raises(ValueError, match="has a linear head"):
+        change_head({"connector": "mean"}, {"sharpness": 2.0})
