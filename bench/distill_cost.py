@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a step of distillation costs, by what it is made of: CPU milliseconds for a second of speech.
+"""What a step of distillation costs, by what it is made of: CPU milliseconds a second of speech.
 
 Each row changes one thing of the row that it is compared with. Batches of random features, 4 s an
 utterance, 2.75 tokens a second; process time of one thread, the least of some steps.
