@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from espnet_ssr.datadir import write_lines
+from espnet_ssr.evaluate.choice.cost import Cost
 from espnet_ssr.evaluate.choice.item import Item, Parts
 from espnet_ssr.speech_lm.score import Score
 
@@ -36,12 +37,13 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """To one item."""
+    """To one item; ``cost``: of hearing what is spoken of it, None: not known."""
 
     item_id: str
     group: str
     answer: int
     candidates: tuple[Candidate, ...]
+    cost: Cost | None = None
 
     def chosen(self, normalisation: str) -> list[int]:
         """The likeliest candidate, or several if they are equally likely."""
@@ -60,13 +62,13 @@ def _units(candidate: Candidate, normalisation: str) -> int:
     return {"none": 1, "token": candidate.tokens, "character": candidate.characters}[normalisation]
 
 
-def make_answer(item: Item, scores: Sequence[Score]) -> Answer:
-    """Of the scores of an item's candidates."""
+def make_answer(item: Item, scores: Sequence[Score], cost: Cost | None = None) -> Answer:
+    """Of the scores of an item's candidates, and what hearing the item cost."""
     candidates = [
         Candidate(-score.log_likelihood, score.num_tokens, count_characters(parts))
         for parts, score in zip(item.candidates, scores, strict=True)
     ]
-    return Answer(item.item_id, item.group, item.answer, tuple(candidates))
+    return Answer(item.item_id, item.group, item.answer, tuple(candidates), cost)
 
 
 def count_characters(parts: Parts) -> int:
@@ -83,6 +85,7 @@ def write_answers(path: Path, answers: Iterable[Answer]) -> None:
                 {
                     **asdict(answer),
                     "candidates": [c._asdict() for c in answer.candidates],
+                    "cost": answer.cost and answer.cost._asdict(),
                     "chosen": {name: answer.chosen(name) for name in NORMALISATIONS},
                 },
                 ensure_ascii=False,
@@ -104,7 +107,9 @@ def read_answers(path: Path) -> list[Answer]:
             try:
                 row = json.loads(line)
                 candidates = tuple(Candidate(**candidate) for candidate in row["candidates"])
-                found.append(Answer(row["item_id"], row["group"], row["answer"], candidates))
+                cost = row.get("cost")  # answers of before it was measured have none
+                cost = cost and Cost(**cost)
+                found.append(Answer(row["item_id"], row["group"], row["answer"], candidates, cost))
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{path}:{number}: not an answer ({error!r})") from None
     return found

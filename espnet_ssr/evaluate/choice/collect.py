@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from espnet_ssr.evaluate.choice.answer import Answer, read_answers
+from espnet_ssr.evaluate.choice.cost import Cost, add_costs
 from espnet_ssr.evaluate.choice.run import answers_file
 from espnet_ssr.evaluate.choice.statistics import Difference, compare
 
@@ -55,6 +56,11 @@ class Run:
             if figures["items"]
         }
 
+    @property
+    def cost(self) -> Cost | None:
+        """Of hearing, in all modes; of the answers that know it."""
+        return add_costs(answer.cost for found in self.answers.values() for answer in found)
+
     def accuracy(self, mode: str, normalisation: str | None = None) -> dict | None:
         """``value`` and ``interval``; None: not measured."""
         figures = self.result["modes"].get(mode, {"items": 0})
@@ -86,6 +92,11 @@ class Runs:
     def of_kind(self, kind: str, asked: str) -> Run | None:
         """The first one."""
         return next((r for r in self if (r.kind, r.asked) == (kind, asked)), None)
+
+    def real_time_factor(self, system: str) -> float | None:
+        """Over all its tasks; None: it hears nothing, or the time is not known."""
+        cost = add_costs(run.cost for run in self if run.system == system)
+        return cost and cost.real_time_factor
 
     def of_task(self, asked: str) -> list[Run]:
         return [run for run in self if run.asked == asked]

@@ -6,10 +6,11 @@ says it aloud (``espnet_ssr.tts``) and who answers (``scorer.py``) know nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from espnet_ssr.evaluate.choice.cost import Cost
 from espnet_ssr.speech_lm.score import Score
 
 
@@ -63,3 +64,7 @@ class Scorer(Protocol):
 
     def generate(self, prompts: Sequence[Parts], max_tokens: int) -> list[str]:
         """What it writes after each prompt, up to a line break."""
+
+    def cost(self, parts: Iterable[Part]) -> Cost | None:
+        """What it took to hear those of these parts that are spoken, all of them in the last call
+        of ``score`` or ``generate``; None: nothing was heard, or the time is not known."""

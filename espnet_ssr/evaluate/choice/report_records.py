@@ -19,7 +19,7 @@ POINTS = 100.0
 def make_records(runs: Runs, recipe: str) -> list[Record]:
     """Of each system, task and mode ``accuracy_<task>_<mode>`` (normalised as in the paper) and, of
     systems that get speech, ``gap_<task>_<mode>`` to the text topline on the same items; each with
-    its interval.
+    its interval. Of systems that hear ``rtf``, over all tasks.
 
     The commit is that of this code.
     """
@@ -29,6 +29,9 @@ def make_records(runs: Runs, recipe: str) -> list[Record]:
         model, seeds = _name(run), _seeds(run)
         for figure, value in _figures(run, runs):
             records.append(Record(recipe, SET, model, figure, value, seeds, commit))
+    for run in {run.system: run for run in runs}.values():
+        if (factor := runs.real_time_factor(run.system)) is not None:
+            records.append(Record(recipe, SET, _name(run), "rtf", factor, _seeds(run), commit))
     return records
 
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from espnet_ssr.evaluate.choice.answer import NORMALISATIONS
 from espnet_ssr.evaluate.choice.collect import HEARING, TOPLINE, Run, Runs, difference, read_paper
 from espnet_ssr.evaluate.choice.statistics import Difference
+from espnet_ssr.evaluate.figures import column_of
 
 NONE = "-"
+FACTOR = column_of("rtf")
 
 
 class Table(NamedTuple):
@@ -81,17 +83,26 @@ def _loss(found: Difference | None) -> str:
 
 def _accuracies(runs: Runs) -> Table:
     columns = [(asked, mode) for asked in runs.asked for mode in runs.modes(asked)]
-    rows = [["chance", *(_chance(runs, *column) for column in columns)]]
+    rows = [["chance", *(_chance(runs, *column) for column in columns), NONE]]
     for system in runs.systems:
         found = [(runs.find(system, asked), mode) for asked, mode in columns]
-        rows.append([system, *(_cell(run, mode) for run, mode in found)])
+        factor = runs.real_time_factor(system)
+        shown = NONE if factor is None else f"{factor:.{FACTOR.digits}f}"
+        rows.append([system, *(_cell(run, mode) for run, mode in found), shown])
     return Table(
         "Accuracy",
         "Per cent with 95 % intervals (bootstrap), likelihoods normalised as in the paper (see "
         "below). Candidates that are equally likely count as if one of them were drawn. T: all is "
         "text; S: contexts and candidates are speech; S->T: only contexts are; T->S: only "
-        f"candidates are. {NONE}: not asked, or refused (see below).",
-        ["system", *(f"{asked} {mode}" for asked, mode in columns)],
+        f"candidates are. {NONE}: not asked, or refused (see below). The real-time factor is CPU "
+        "time, not time on the clock: of all threads together, a second of speech, to turn speech "
+        "into what the LLM reads (encoder, aligner or recogniser, connector; not the LLM's own "
+        f"reading), over all tasks. {NONE} there: hears no audio, on a GPU, or not measured.",
+        [
+            "system",
+            *(f"{asked} {mode}" for asked, mode in columns),
+            f"{FACTOR.heading} (CPU time)",
+        ],
         rows,
     )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.evaluate.choice.answer import Answer, make_answer, read_answers, write_answers
-from espnet_ssr.evaluate.choice.item import Item, Scorer
+from espnet_ssr.evaluate.choice.item import Item, Parts, Scorer
 from espnet_ssr.evaluate.choice.statistics import summarize
 from espnet_ssr.evaluate.files import write_result
 from espnet_ssr.jobs import part_of_job, stamp
@@ -89,8 +89,11 @@ def _describe(questions: Sequence[tuple[str, Item]]) -> str:
 
 def _audio(item: Item) -> list[str]:
     """Files of all that is spoken; ``""`` for what has none."""
-    parts = [part for parts in (item.context, *item.candidates) for part in parts]
-    return [part.audio or "" for part in parts if part.spoken]
+    return [part.audio or "" for part in _parts(item) if part.spoken]
+
+
+def _parts(item: Item) -> Parts:
+    return tuple(part for parts in (item.context, *item.candidates) for part in parts)
 
 
 def _answer_shard(
@@ -138,9 +141,11 @@ def answer_items(
 def _ask(questions: Sequence[tuple[str, Item]], scorer: Scorer) -> list[tuple[str, Answer]]:
     pairs = [(item.context, parts) for _, item in questions for parts in item.candidates]
     scores = iter(scorer.score(pairs))
-    return [
-        (m, make_answer(item, [next(scores) for _ in item.candidates])) for m, item in questions
-    ]
+    answers = []
+    for mode, item in questions:
+        own = [next(scores) for _ in item.candidates]
+        answers.append((mode, make_answer(item, own, scorer.cost(_parts(item)))))
+    return answers
 
 
 def merge_task(

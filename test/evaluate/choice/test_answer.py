@@ -13,6 +13,7 @@ from espnet_ssr.evaluate.choice.answer import (
     read_answers,
     write_answers,
 )
+from espnet_ssr.evaluate.choice.cost import Cost
 from espnet_ssr.evaluate.choice.item import Item, Part
 from espnet_ssr.speech_lm.score import Score
 
@@ -48,13 +49,18 @@ def test_scores_and_characters():
 
 
 def test_files(tmp_path):
-    answers = [Answer("é 1", "g", 0, (Candidate(1.5, 2, 3), Candidate(1.5, 2, 3)))]
+    candidates = (Candidate(1.5, 2, 3), Candidate(1.5, 2, 3))
+    answers = [Answer("é 1", "g", 0, candidates), Answer("2", "g", 1, candidates, Cost(0.5, 2.0))]
     write_answers(tmp_path / "a.jsonl", answers)
     assert read_answers(tmp_path / "a.jsonl") == answers
-    row = json.loads((tmp_path / "a.jsonl").read_text())
+    row, with_cost = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    assert with_cost["cost"] == {"cpu_seconds": 0.5, "audio_seconds": 2.0}
     assert row["candidates"][0] == {"nats": 1.5, "tokens": 2, "characters": 3}
     assert row["chosen"] == {"none": [0, 1], "token": [0, 1], "character": [0, 1]}
+    del row["cost"]  # of before it was measured
+    (tmp_path / "old.jsonl").write_text(json.dumps(row))
+    assert read_answers(tmp_path / "old.jsonl") == answers[:1]
     with open(tmp_path / "a.jsonl", "a") as file:
         file.write('{"item_id": "b"}\n')
-    with pytest.raises(ValueError, match="a.jsonl:2: not an answer .*'candidates'"):
+    with pytest.raises(ValueError, match="a.jsonl:3: not an answer .*'candidates'"):
         read_answers(tmp_path / "a.jsonl")

@@ -1,6 +1,7 @@
 """The figures of RESULTS.json are those of the report's tables."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from test_statistics import answers
 
 from espnet_ssr.evaluate.choice.answer import write_answers
 from espnet_ssr.evaluate.choice.collect import read_runs
+from espnet_ssr.evaluate.choice.cost import Cost
 from espnet_ssr.evaluate.choice.report import write_report
 from espnet_ssr.evaluate.choice.report_records import make_records
 from espnet_ssr.evaluate.choice.report_tables import make_tables
@@ -41,7 +43,9 @@ def runs(tmp_path):
     add(root, "text", "text", T=answers([True] * 9 + [False]))
     heard = {"S": answers([True] * 6 + [False] * 4), "S_T": answers([True] * 8, first=2)}
     add(root, "ours forced", "forced", str(tmp_path / "exp" / "model.pth"), **heard)
-    add(root, "cascade", "cascade", S=answers([True] * 9 + [False]))
+    costs = [None, *(Cost(0.1 * n, 2.0) for n in range(1, 10))]
+    heard = zip(answers([True] * 9 + [False]), costs, strict=True)
+    add(root, "cascade", "cascade", S=[replace(answer, cost=cost) for answer, cost in heard])
     add(root, "mean", "mean", S=answers([True, False] * 5))
     return read_runs([root])
 
@@ -59,6 +63,9 @@ def test_figures(runs):
     assert found["ours, forced", "gap_blimp_S->T"].value == pytest.approx(-100 / 8)
     assert found["text", "accuracy_blimp_T"].value == pytest.approx(90.0)
     assert found["mean", "accuracy_blimp_S"].seeds == ()
+    # Of the nine answers that know it.
+    assert found["cascade", "rtf"].value == pytest.approx(0.1 * 45 / 18)
+    assert [model for model, figure in found if figure == "rtf"] == ["cascade"]
     # A topline and controls have no gap.
     assert {model for model, figure in found if figure.startswith("gap")} == {
         "ours, forced", "cascade"
@@ -97,7 +104,9 @@ def test_figures_are_those_of_the_tables(runs, tmp_path):
         for system, figure in value
         if figure.startswith("gap") and not figure.endswith(("_low", "_high"))
     }
-    figures = [f"accuracy_{name.replace(' ', '_')}" for name in accuracies.header[1:]]
-    for system, *cells in accuracies.rows[1:]:
+    assert accuracies.header[-1] == "real-time factor (CPU time)"
+    figures = [f"accuracy_{name.replace(' ', '_')}" for name in accuracies.header[1:-1]]
+    for system, *cells, factor in accuracies.rows[1:]:
+        assert factor == ("0.2500" if system == "cascade" else "-")
         for figure, shown in zip(figures, cells, strict=True):
             assert shown == (cell(system, figure) if (system, figure) in value else "-")

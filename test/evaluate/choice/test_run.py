@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from espnet_ssr.evaluate.choice.answer import read_answers
+from espnet_ssr.evaluate.choice.cost import Cost
 from espnet_ssr.evaluate.choice.item import Item, Part
 from espnet_ssr.evaluate.choice.run import answers_file, merge_task, run_task
 from espnet_ssr.speech_lm.score import Score
@@ -25,6 +26,10 @@ class LongerIsWorse:
             raise KeyboardInterrupt
         self.asked += texts
         return [Score(torch.zeros(1), torch.tensor([-1.0 * len(text)])) for text in texts]
+
+    def cost(self, parts):
+        spoken = [part for part in parts if part.spoken]
+        return Cost(0.5, float(len(spoken))) if spoken else None
 
 
 def item(item_id, right, wrong, audio=None, spoken=False):
@@ -56,7 +61,9 @@ def test_answers_and_what_has_none(items, tmp_path):
     assert (text["items"], text["skipped"]) == (3, {"refused": 1})
     assert text["accuracy"]["none"]["value"] == pytest.approx(2 / 3)
     assert (speech["items"], speech["skipped"]) == (1, {"no_audio": 2, "refused": 1})
-    assert [a.item_id for a in read_answers(out / answers_file("S->T"))] == ["4"]
+    (answer,) = read_answers(out / answers_file("S->T"))
+    assert (answer.item_id, answer.cost) == ("4", Cost(0.5, 2.0))
+    assert {a.cost for a in read_answers(out / answers_file("T"))} == {None}
     lines = (out / "skipped").read_text().splitlines()
     assert f"S->T\t1\tno_audio\t{tmp_path / 'gone.wav'}" in lines
     assert "S->T\t2\tno_audio\tnot made yet" in lines

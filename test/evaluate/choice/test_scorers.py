@@ -1,5 +1,7 @@
 """Likelihoods against a plain loop of transformers, for all ways in which a part can come."""
 
+import time
+
 import pytest
 import torch
 from experiments import BeepAligner
@@ -149,18 +151,32 @@ class Recogniser:
 
     def transcribe(self, audio):
         self.heard += len(audio)
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            pass
         return [f"{len(samples) / self.sample_rate:.1f}  sec\nonds" for samples in audio]
 
 
 def test_the_cascade_reads_transcripts_and_keeps_them(llm, tokenizer, speech, tmp_path):
     recogniser = Recogniser()
-    pairs = [((Part("He said"), speech("ab c")), (speech("de"),))]
+    pairs, costs = [((Part("He said"), speech("ab c")), (speech("de"),))], []
     for _ in range(2):  # the second one finds the files of the first one
         scorer = CascadeScorer(llm, tokenizer, recogniser, tmp_path)
         (score,) = scorer.score(pairs)
         ids = spell(scorer, " 0.8 sec onds")
         check(scorer, score, ["He said", " 1.2 sec onds"], [" 0.8 sec onds"], ids)
+        # The second one knows what the first one's transcripts cost.
+        costs.append(scorer.cost([part for parts in pairs[0] for part in parts]))
     assert recogniser.heard == 2
+    assert costs[0] == costs[1]
+    assert costs[0].cpu_seconds >= 0.05
+    assert costs[0].audio_seconds == pytest.approx(2.0)
+    for file in tmp_path.rglob("*.txt"):  # one of before costs were kept
+        file.write_text(file.read_text().splitlines()[0] + "\n")
+    scorer = CascadeScorer(llm, tokenizer, recogniser, tmp_path)
+    (again,) = scorer.score(pairs)
+    assert torch.equal(again.per_token, score.per_token)
+    assert scorer.cost(pairs[0][1]) is None
 
 
 def test_a_rival_hears_contexts_and_cannot_be_asked_for_spoken_candidates(make_experiment, speech):
@@ -177,6 +193,26 @@ def test_a_rival_hears_contexts_and_cannot_be_asked_for_spoken_candidates(make_e
         check(scorer, score, [lm.embed(part.audio)], [" yes"], spell(scorer, " yes"))
         with pytest.raises(ValueError, match="speech can only be a context"):
             scorer.score([(text("a"), (part,))])
+
+
+def test_what_hearing_costs(lm, speech, llm, tokenizer):
+    context, candidate = speech("ab c"), speech("de")
+    for scorer in (
+        SpeechLMScorer(lm, forced=True),
+        SpeechLMScorer(lm, forced=False),
+        VectorsScorer(lm.llm, lm.tokenizer, lm.embed),
+    ):
+        scorer.score([((Part("He said"), context), text(" yes")), ((candidate,), text(" yes"))])
+        both = scorer.cost([Part("He said"), context, candidate, context])
+        assert both.audio_seconds == pytest.approx(2.0)
+        assert both.cpu_seconds > 0
+        one = scorer.cost([candidate])
+        assert one.real_time_factor == pytest.approx(both.real_time_factor, rel=0.01)
+        assert scorer.cost(text("He said")) is None
+    reader = TextScorer(llm, tokenizer)
+    reader.score([((context,), text(" yes"))])
+    assert reader.cost([context]) is None
+    assert Chance().cost([context]) is None
 
 
 def test_what_it_writes(lm, speech):

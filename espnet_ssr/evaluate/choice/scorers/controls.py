@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -30,6 +30,9 @@ class Chance:
 
     def generate(self, prompts: Sequence[Parts], max_tokens: int) -> list[str]:
         return [""] * len(prompts)
+
+    def cost(self, parts: Iterable[Part]) -> None:
+        return None
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.evaluate.choice.item import Part
-from espnet_ssr.evaluate.choice.scorers.rows import Read, RowScorer
+from espnet_ssr.evaluate.choice.scorers.rows import Read, RowScorer, timed
 from espnet_ssr.llm.language_model import LanguageModel
 
 Embed = Callable[[list[str]], list[torch.Tensor]]
@@ -32,5 +32,6 @@ class VectorsScorer(RowScorer):
         super().__init__(llm, tokenizer)
         self._embed = embed
 
+    @timed
     def hear(self, parts: Sequence[Part]) -> list[Read]:
         return [Read(vectors, None) for vectors in self._embed([part.audio for part in parts])]

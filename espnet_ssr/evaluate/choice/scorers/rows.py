@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, wraps
 from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from espnet_ssr.evaluate.choice.cost import Cost, add_costs, cpu_seconds, share_cost
 from espnet_ssr.evaluate.choice.item import Part, Parts
 from espnet_ssr.evaluate.choice.scorers.shared_context import Question, score_questions
 from espnet_ssr.llm.embedding import EmbeddingSpace
@@ -23,11 +24,33 @@ MAX_KNOWN = 2048  # parts whose vectors are kept
 
 
 class Read(NamedTuple):
-    """What the LLM gets for a part: vectors ``(N, H)`` and the tokens ``(N,)`` that they stand for,
-    None if they stand for none."""
+    """What the LLM gets for a part.
+
+    Attributes:
+        vectors: ``(N, H)``.
+        token_id: tokens ``(N,)`` that they stand for; None: for none.
+        cost: of hearing it; None: no audio was heard, or the time is not known.
+    """
 
     vectors: torch.Tensor
     token_id: torch.Tensor | None
+    cost: Cost | None = None
+
+
+def timed(hear: Callable[[RowScorer, Sequence[Part]], list[Read]]):
+    """A ``hear`` whose results have their cost, of parts that are audio files. On a GPU they have
+    none: CPU time would not say what it takes."""
+
+    @wraps(hear)
+    def measured(self: RowScorer, parts: Sequence[Part]) -> list[Read]:
+        begin = cpu_seconds()
+        reads = hear(self, parts)
+        if self.llm.device.type != "cpu":
+            return reads
+        costs = share_cost(cpu_seconds() - begin, [part.audio for part in parts])
+        return [read._replace(cost=cost) for read, cost in zip(reads, costs, strict=True)]
+
+    return measured
 
 
 class RowScorer(ABC):
@@ -88,6 +111,12 @@ class RowScorer(ABC):
         limits = [min(max_tokens, limit) for limit in limits]
         stop = find_stop_tokens(self.llm, self.tokenizer, stop_at_newline=True)
         return generate_texts(rows, limits, self.llm, self.tokenizer, stop)
+
+    def cost(self, parts: Iterable[Part]) -> Cost | None:
+        """See ``Scorer``."""
+        found = [self._known[part] for part in dict.fromkeys(parts) if part.spoken]
+        costs = [read.cost if isinstance(read, Read) else None for read in found]
+        return None if None in costs else add_costs(costs)
 
     def read(self, text: str) -> Read:
         """A text's embeddings."""

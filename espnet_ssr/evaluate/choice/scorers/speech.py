@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from espnet_ssr.evaluate.choice.item import Part
-from espnet_ssr.evaluate.choice.scorers.rows import Read, RowScorer
+from espnet_ssr.evaluate.choice.scorers.rows import Read, RowScorer, timed
 from espnet_ssr.speech_lm.api import SpeechLM
 from espnet_ssr.speech_lm.audio import Speech
 from espnet_ssr.speech_lm.listener import Heard
@@ -37,6 +37,7 @@ class SpeechLMScorer(RowScorer):
         self._forced = forced
         self._transcript = transcript
 
+    @timed
     def hear(self, parts: Sequence[Part]) -> list[Read]:
         texts = [self._transcript(p.text.strip()) if self._forced else None for p in parts]
         speeches = [Speech(p.audio, text=t) for p, t in zip(parts, texts, strict=True)]
