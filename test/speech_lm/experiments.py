@@ -50,8 +50,10 @@ class BeepAligner(AbsAligner):
 
 def save_experiment(folder, causal_lm, *options, task=SSRDistillTask):
     """Write ``config.yaml`` and a checkpoint of random weights; returns its path."""
+    # ctc_hull has no sizes.
+    default = [] if "ctc_hull" in options else MEAN
     args = task.get_parser().parse_args(
-        ["--output_dir", "exp", "--llm", causal_lm, *MEAN, *options]
+        ["--output_dir", "exp", "--llm", causal_lm, *default, *options]
     )
     if task is SSRLMTask:
         complete_options(args)
@@ -67,10 +69,10 @@ def save_experiment(folder, causal_lm, *options, task=SSRDistillTask):
     return folder / "model.pth"
 
 
-def save_ctc_aligner(folder):
+def save_ctc_aligner(folder, labels=None):
     """An untrained CTC aligner of the tiny encoder's features; returns its checkpoint's name."""
     torch.manual_seed(0)
-    labels = CharLabels.build(["hijk"])
+    labels = labels or CharLabels.build(["hijk"])
     conf = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "feedforward_size": 8}
     network = build_network("ctc", conf, 8, labels)
     config = {"aligner": "ctc", "aligner_conf": conf, "input_size": 8}

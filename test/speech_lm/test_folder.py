@@ -7,8 +7,10 @@ import sys
 import pytest
 import torch
 import yaml
+from experiments import save_ctc_aligner
 
 from espnet_ssr import SpeechLM
+from espnet_ssr.align.labels import TokenLabels
 from espnet_ssr.speech_lm import find_model, pack
 from espnet_ssr.speech_lm.load import as_dtype
 from espnet_ssr.task.lm import SSRLMTask
@@ -86,13 +88,19 @@ def test_packing_is_whole_or_not_at_all(on_features, encoder, ctc_checkpoint, tm
     SpeechLM.from_pretrained(tmp_path / "packed")
 
 
-def test_the_aligner_inside_a_connector_is_packed(make_experiment, ctc_checkpoint, wav, tmp_path):
-    options = ["--connector", "ctc_compress", "--connector_conf", f"aligner={ctc_checkpoint}"]
+@pytest.mark.parametrize("connector", ["ctc_compress", "ctc_hull"])
+def test_the_aligner_inside_a_connector_is_packed(
+    make_experiment, connector, causal_lm, wav, tmp_path
+):
+    (tmp_path / "aligner").mkdir()
+    labels = TokenLabels.build(["hi jk"], causal_lm)
+    aligner = save_ctc_aligner(tmp_path / "aligner", labels)
+    options = ["--connector", connector, "--connector_conf", f"aligner={aligner}"]
     checkpoint = make_experiment(*RAW, *options, task=SSRLMTask)
     lm = SpeechLM.from_pretrained(checkpoint)
     pack(lm.files, tmp_path / "packed")
     config = tmp_path / "packed" / "config.yaml"
-    config.write_text(config.read_text().replace(ctc_checkpoint, "/gone.pth"))
+    config.write_text(config.read_text().replace(aligner, "/gone.pth"))
     assert outputs(SpeechLM.from_pretrained(tmp_path / "packed"), wav) == outputs(lm, wav)
 
 
