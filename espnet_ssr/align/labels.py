@@ -220,15 +220,18 @@ class TokenLabels(AbsLabels):
         return ids, offsets
 
     def token_ids(self) -> list[list[int]]:
-        """Of each label the LLM's tokens that spell it: one where the vocabulary has its string,
-        none for the blank and for what the tokenizer has no tokens for."""
+        """Of each label the LLM's tokens that spell it: one where the vocabulary has its string;
+        else several, without one of a space alone; none for the blank and for what the tokenizer
+        has no tokens for."""
         write = _byte_letters if _is_byte_level(self._tokenizer) else _pieces
-        found = [self._tokenizer.token_to_id(write(name)) for name in self.names[1:]]
-        # Not all at once: SentencePiece takes what is tokenized by itself for the start of a word.
-        return [[]] + [
-            self._tokenizer.encode(name, add_special_tokens=False).ids if i is None else [i]
-            for name, i in zip(self.names[1:], found, strict=True)
-        ]
+        space = self._tokenizer.token_to_id(write(" "))
+        found: list[list[int]] = [[]]
+        for name in self.names[1:]:
+            # SentencePiece takes what is tokenized by itself for the start of a word.
+            whole = self._tokenizer.token_to_id(write(name))
+            several = self._tokenizer.encode(name, add_special_tokens=False).ids
+            found.append([i for i in several if i != space] if whole is None else [whole])
+        return found
 
     def conf(self) -> dict:
         return {"names": self.names, "llm": self.llm}

@@ -5,7 +5,7 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from espnet_ssr.align.labels import CharLabels, TokenLabels
 from espnet_ssr.align.trained import LABELS_FILE, build_network
@@ -113,6 +113,17 @@ def test_labels_have_the_token_of_their_string_or_the_mean_of_several(tokenizer_
     hull.attach(lambda i: MATRIX[i])
     expected = torch.stack(embeddings_of_labels(tokenizer_folder))
     torch.testing.assert_close(hull.embeddings(), expected)
+
+
+def test_labels_of_a_sentencepiece_vocabulary(tmp_path):
+    vocabulary = {"▁": 0, "a": 1, "b": 2, "▁a": 3, "ab": 4}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [("▁", "a"), ("a", "b")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text("{}")
+    labels = TokenLabels(["<blank>", " a", "ab", "b", " b", "x"], str(tmp_path))
+    # Not the start of a word where the label is inside one; no token for what is unknown.
+    assert labels.token_ids() == [[], [3], [4], [2], [2], []]
 
 
 def test_the_gradient_of_the_sharpness():
