@@ -19,6 +19,7 @@ from pathlib import Path
 from espnet_ssr.align.abs import AlignError, Levels
 from espnet_ssr.align.alignment import Alignment, Span
 from espnet_ssr.align.project import split_words, spoken_words
+from espnet_ssr.align.vocabulary import spell
 from espnet_ssr.datadir import write_lines
 from espnet_ssr.pretrained import resolve_model
 
@@ -220,40 +221,12 @@ class TokenLabels(AbsLabels):
         return ids, offsets
 
     def token_ids(self) -> list[list[int]]:
-        """Of each label the LLM's tokens that spell it: one where the vocabulary has its string;
-        else several, without one of a space alone; none for the blank and for what the tokenizer
-        has no tokens for."""
-        write = _byte_letters if _is_byte_level(self._tokenizer) else _pieces
-        space = self._tokenizer.token_to_id(write(" "))
-        found: list[list[int]] = [[]]
-        for name in self.names[1:]:
-            # SentencePiece takes what is tokenized by itself for the start of a word.
-            whole = self._tokenizer.token_to_id(write(name))
-            several = self._tokenizer.encode(name, add_special_tokens=False).ids
-            found.append([i for i in several if i != space] if whole is None else [whole])
-        return found
+        """Of each label the LLM's tokens that spell it (see ``vocabulary.spell``), none of the
+        blank."""
+        return [[], *(spell(name, self._tokenizer) for name in self.names[1:])]
 
     def conf(self) -> dict:
         return {"names": self.names, "llm": self.llm}
-
-
-def _is_byte_level(tokenizer) -> bool:
-    """Whether its tokens are written with GPT-2's letters for bytes."""
-    model = json.loads(tokenizer.to_str())
-    return "ByteLevel" in json.dumps([model.get("decoder"), model.get("pre_tokenizer")])
-
-
-def _byte_letters(text: str) -> str:
-    """As a byte-level vocabulary writes it."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    parts = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
-    return "".join(part for part, _ in parts)
-
-
-def _pieces(text: str) -> str:
-    """As SentencePiece writes it."""
-    return text.replace(" ", WORD_START)
 
 
 def _load_tokenizer(llm: str):

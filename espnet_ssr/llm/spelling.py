@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
+
+from espnet_ssr.align.vocabulary import is_byte_level
 
 PUNCTUATION = frozenset(".,?!;:'\"-’")
 """What may stand in a transcript beside letters, marks and digits."""
@@ -25,7 +26,7 @@ def spoken_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     Raises:
         ValueError: the tokenizer tells no texts of its tokens.
     """
-    byte_level = _is_byte_level(tokenizer)
+    byte_level = is_byte_level(tokenizer.backend_tokenizer)
     left_out = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     found = {}
     for token, index in tokenizer.get_vocab().items():
@@ -40,12 +41,6 @@ def spoken_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 def _is_spoken(text: str) -> bool:
     body = text.removeprefix(" ")
     return bool(body) and all(c in PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in body)
-
-
-def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether tokens are written with GPT-2's letters for bytes."""
-    model = json.loads(tokenizer.backend_tokenizer.to_str())
-    return "ByteLevel" in json.dumps([model.get("decoder"), model.get("pre_tokenizer")])
 
 
 def _byte_letters() -> dict[str, int]:
