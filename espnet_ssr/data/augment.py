@@ -108,12 +108,20 @@ def draw_copies(
     """Names of utterances, and whose copies they are."""
     if drawing.originals:
         yield from ((utt_id, Copy(utt_id)) for utt_id in utt_ids)
+    renamed = drawing.originals or drawing.copies > 1
+    # What the audio of an original, which sources are, is called in the set.
+    original = "" if drawing.originals or not renamed else "aug1-"
     for number in range(1, drawing.copies + 1):
-        prefix = f"aug{number}-" if drawing.originals or drawing.copies > 1 else ""
+        prefix = f"aug{number}-" if renamed else ""
         for utt_id in utt_ids:
             content = f"{drawing.seed} {number} {utt_id}".encode()
             rng = np.random.default_rng(list(hashlib.sha256(content).digest()))
-            yield f"{prefix}{utt_id}", draw_copy(utt_id, talkers, drawing, rng)
+            copy = draw_copy(utt_id, talkers, drawing, rng)
+            effects = (
+                e._replace(sources=tuple(f"{original}{name}" for name in e.sources))
+                for e in copy.effects
+            )
+            yield f"{prefix}{utt_id}", copy._replace(effects=tuple(effects))
 
 
 def draw_copy(utt_id: str, talkers: Talkers, drawing: Drawing, rng: np.random.Generator) -> Copy:
@@ -145,7 +153,7 @@ def _draw_effect(
 
 
 class Talkers:
-    """Who says which utterances, to draw some of them.
+    """Speakers of utterances, to draw some of these.
 
     Args:
         utt2spk: speaker of each utterance.
@@ -162,7 +170,7 @@ class Talkers:
         return tuple(self._utt_ids[place] for place in chosen)
 
     def speaker_of(self, utt_id: str) -> str:
-        """Who says an utterance."""
+        """The speaker of an utterance."""
         return self._utt2spk[utt_id]
 
     def draw_speakers(
@@ -180,8 +188,8 @@ class Talkers:
         wanted = min(number, self._num_speakers - len(taken))
         if wanted < 1:
             raise ValueError(
-                f"babble needs other speakers than {but}, and utt2spk has none: give another set, "
-                "or noise=... in its place"
+                f"babble needs {'speakers' if but is None else f'other speakers than {but}'}, and "
+                "utt2spk has none: give another set, or noise=... in its place"
             )
         found: list[str] = []
         while len(found) < wanted:

@@ -1,4 +1,4 @@
-"""What is done to the audio of an utterance: noise and rooms, as a line of a table says."""
+"""What is done to the audio of an utterance: noise and rooms, each set down in a table."""
 
 from __future__ import annotations
 

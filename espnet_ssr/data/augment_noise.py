@@ -97,11 +97,11 @@ def shaped_noise(
 
 
 def babble(num_samples: int, sources: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Several people ``(num_samples,)`` who speak at a time, equally loud.
+    """Several utterances ``(num_samples,)`` at a time, equally loud.
 
     Args:
         sources: speech ``(M,)`` of each, none silent. Of a longer one a piece is drawn; a shorter
-            one is said over and over, from a place that is drawn.
+            one is repeated, from a place that is drawn.
     """
     total = np.zeros(num_samples)
     for source in sources:

@@ -246,6 +246,15 @@ def test_shards_are_kept_unless_a_source_changes(train, tmp_path):
     assert len([p for p in shards.iterdir() if p.is_dir()]) == 5
 
 
+def test_sources_of_several_copies_without_originals_are_found(train):
+    path = augment(train, "babble=5", originals=False, copies=2)
+    assert len(read_keyed(path / "text")) == 10
+    for recording in read_recordings(path).values():
+        (effect,) = recording.effects
+        paths = [recording.sources[name].path for name in effect.sources]
+        assert paths == [str(train.parent / f"{n.removeprefix('aug1-')}.wav") for n in effect.sources]
+
+
 def test_babble_needs_another_speaker(tmp_path):
     train = write_set(tmp_path / "audio", ["a-1", "a-2"])
     with pytest.raises(ValueError, match="babble needs other speakers than a, and"):

@@ -48,7 +48,7 @@ class Noise:
         kind: ``white``, ``pink``, ``speech_shaped`` or ``babble``.
         snr: ratio of the mean powers of a clip and its noise, dB.
         source: data directory with audio whose utterances babble consists of, or whose long-term
-            spectrum speech-shaped noise has. Other voices than those that say the items.
+            spectrum speech-shaped noise has. Other voices than those that speak the items.
         seed: of what is drawn for each clip.
 
     Raises:
