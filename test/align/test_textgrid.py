@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from espnet_ssr.align.alignment import Span
@@ -133,8 +133,11 @@ def test_round_trip(tmp_path_factory, tiers, long, encoding):
 def test_a_file_that_is_cut_short_is_refused(tmp_path_factory, tiers, cut):
     path = tmp_path_factory.mktemp("textgrid") / "utt.TextGrid"
     content = textgrid(tiers).rstrip()
+    kept = content[: int(cut * len(content))]
+    # A quote as a label is written as four; the first two of them are an empty label.
+    assume(not kept.endswith('""'))
     if tiers[0][1]:
-        path.write_text(content[: int(cut * len(content))], encoding="utf-8")
+        path.write_text(kept, encoding="utf-8")
         with pytest.raises(ValueError, match="utt.TextGrid"):
             read_textgrid(path, "utt")
 
