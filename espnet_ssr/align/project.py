@@ -8,6 +8,7 @@ it. The rules, from general to special:
   letter gets an equal share of the word.
 * Punctuation lasts for the pause that it is at: from the letter before it to the letter after it,
   or to the end of the audio. Where there is no pause it shares the end of the letter before it.
+* Marks that are written with a letter (vowel signs of Hindi) end with it.
 * A token ends where its last character ends, white space aside. Tokens that are pieces of one
   character (byte-level BPE cuts multi-byte characters) get equal shares of that character.
 * A token of nothing but white space has no time of its own either: it ends with the one before.
@@ -15,6 +16,7 @@ it. The rules, from general to special:
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -107,12 +109,16 @@ def _character_spans(
 def _fill_unspoken(
     text: str, spans: list[tuple[float, float]], seconds: float | None
 ) -> list[tuple[float, float]]:
-    """Give punctuation and white space what is between the letters around."""
+    """Give punctuation and white space what is between the letters around, and marks the end of
+    their letter."""
     letters = [i for i, character in enumerate(text) if character.isalnum()]
     last_end = spans[letters[-1]][1] if letters else 0.0
     edges = [(0.0, 0), *((spans[i][1], i + 1) for i in letters)]
     starts = [*((spans[i][0], i) for i in letters), (max(last_end, seconds or 0.0), len(text))]
     for (start, first), (end, stop) in zip(edges, starts, strict=True):
+        while first < stop and unicodedata.category(text[first])[0] == "M":
+            spans[first] = (start, start)
+            first += 1
         spans[first:stop] = [(start, max(start, end))] * (stop - first)
     return spans
 

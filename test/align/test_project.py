@@ -113,6 +113,16 @@ def test_punctuation_lasts_for_the_pause_that_it_is_at():
     assert ends == pytest.approx([0.2, 0.5, 1.0, 1.1, 1.3, 2.0])
 
 
+def test_a_vowel_sign_does_not_last_for_the_pause_after_its_letter():
+    text = "है है।"  # a letter and its vowel sign, twice, and a full stop
+    ends = project(text, "है", " है", "।", seconds=0.3, gap=0.5, first=0.2)
+    assert ends == pytest.approx([0.5, 1.3, 1.3])
+    words = words_of(text, seconds=0.3, gap=0.5, first=0.2)
+    offsets = offsets_of(text, "है", " है", "।")
+    ends = project_to_tokens(text, offsets, words, seconds=2.0)
+    assert ends == pytest.approx([0.5, 1.3, 2.0])
+
+
 def test_punctuation_without_a_pause_shares_the_end_of_the_letter_before():
     ends = project("one, two's.", "one", ",", " two", "'", "s", ".", seconds=0.3)
     assert ends[:2] == pytest.approx([0.3, 0.3])
