@@ -30,7 +30,8 @@ RAREST = 1e-5
 100,000 tokens."""
 
 CHUNK_NUMBERS = 2**25
-"""Scores that are computed at a time: 128 MiB in float32, and as much for their exponentials."""
+"""Of scores, or of embeddings, that are computed at a time: 128 MiB in float32, and as much
+again for the exponentials of scores."""
 
 
 class Posteriors(NamedTuple):
@@ -204,4 +205,5 @@ class HullHead(torch.nn.Module):
         return Posteriors(*map(torch.cat, zip(*found, strict=True)))
 
     def _chunk(self) -> int:
-        return max(1, CHUNK_NUMBERS // len(self.keys.ids))
+        """States at a time: for their scores, and for the embeddings of their ``top_k``."""
+        return max(1, CHUNK_NUMBERS // max(len(self.keys.ids), self.top_k * self.out_features))

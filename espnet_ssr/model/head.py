@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ from espnet_ssr.llm.tokenizer import load_tokenizer
 
 HEADS = ("linear", "hull")
 INFERENCE_OPTIONS = ("sharpness", "prior_weight", "top_k")
+LEAST = {
+    **dict.fromkeys(("key_size", "symbol_size", "channels"), 1),
+    **dict.fromkeys(("free_keys", "negatives", "top_k"), 0),
+}
+"""Options that are whole numbers, and how large they are at least."""
+
 KEYS = {"spelling": ("spelling",), "pronunciation": ("pronunciation",)}
 KEYS["both"] = KEYS["spelling"] + KEYS["pronunciation"]
 
@@ -60,6 +67,7 @@ def set_head(connector: AbsConnector, head: str, conf: dict[str, Any], llm: str)
         return
     if not isinstance(connector.output, torch.nn.Linear):
         raise ValueError(f"head: {type(connector).__name__} has one of its own: leave out {head}")
+    _check_numbers(conf)
     connector.output = build_from_conf(
         hull_head,
         conf,
@@ -68,6 +76,23 @@ def set_head(connector: AbsConnector, head: str, conf: dict[str, Any], llm: str)
         out_features=connector.output.out_features,
         tokenizer=load_tokenizer(llm),
     )
+
+
+def _check_numbers(conf: dict[str, Any]) -> None:
+    """Raises:
+    ValueError: an option is no number, or out of its range.
+    """
+    for name, least in LEAST.items():
+        value = conf.get(name, least)
+        if type(value) is not int or value < least:
+            raise ValueError(f"head_conf: {name}: a whole number from {least}, not {value!r}")
+    for name in ("sharpness", "prior_weight"):
+        value = conf.get(name, 1.0)
+        if type(value) not in (int, float) or not math.isfinite(value):
+            # YAML reads 1e1, which has no dot, as text.
+            raise ValueError(f"head_conf: {name}: a number such as 1.5, not {value!r}")
+    if conf.get("sharpness", 1.0) <= 0:
+        raise ValueError(f"head_conf: sharpness: above 0, not {conf['sharpness']}")
 
 
 def hull_head(

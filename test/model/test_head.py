@@ -122,6 +122,11 @@ def test_a_connector_with_a_head_of_its_own_takes_no_other(causal_lm):
         ("hull", {"topk": 3}, "head_conf: unknown option topk"),
         ("hull", {"keys": "sound"}, "keys: spelling, pronunciation, both, not 'sound'"),
         ("hull", {"keys": "both", "dictionary": "none.dict"}, "dictionary: none.dict"),
+        ("hull", {"top_k": -1}, "top_k: a whole number from 0, not -1"),
+        ("hull", {"channels": 8.5}, "channels: a whole number from 1, not 8.5"),
+        ("hull", {"sharpness": "1e1"}, "sharpness: a number such as 1.5, not '1e1'"),
+        ("hull", {"sharpness": 0}, "sharpness: above 0, not 0"),
+        ("hull", {"prior_weight": float("nan")}, "prior_weight: a number such as 1.5, not nan"),
     ],
 )
 def test_wrong_options_are_named(causal_lm, head, conf, message):
