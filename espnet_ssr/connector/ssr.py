@@ -73,7 +73,7 @@ class SSRConnector(AbsConnector):
         self.context = context
         self.merge = merge
         self.positions = positions or ("segment" if attention == "block" else "utterance")
-        self._check_options(pooling)
+        self._check_options(pooling, segment_layers)
         self.input = torch.nn.Sequential(
             torch.nn.LayerNorm(input_size), torch.nn.Linear(merge * input_size, hidden_size)
         )
@@ -91,7 +91,7 @@ class SSRConnector(AbsConnector):
         )
         self.segment_norm = torch.nn.LayerNorm(hidden_size) if segment_layers else None
 
-    def _check_options(self, pooling: str) -> None:
+    def _check_options(self, pooling: str, segment_layers: int) -> None:
         for name, value, known in (
             ("attention", self.attention, ("block", "causal")),
             ("positions", self.positions, ("segment", "utterance")),
@@ -105,6 +105,8 @@ class SSRConnector(AbsConnector):
             )
         if self.merge < 1 or (self.merge > 1 and self.attention == "causal"):
             raise ValueError(f"merge {self.merge}: 1 or more, and with attention: block only")
+        if segment_layers < 0:
+            raise ValueError(f"segment_layers {segment_layers}: 0 or more")
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
         """See ``AbsConnector.compress``."""

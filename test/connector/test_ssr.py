@@ -214,6 +214,7 @@ def test_context_reaches_back_by_its_segments_in_every_layer():
         ({"attention": "causal", "context": 1}, "context 1: it counts segments, and causal"),
         ({"context": -1}, "context -1"),
         ({"merge": 0}, "merge 0: 1 or more"),
+        ({"segment_layers": -1}, "segment_layers -1: 0 or more"),
         ({"attention": "causal", "merge": 2}, "merge 2: .* with attention: block only"),
     ],
 )
