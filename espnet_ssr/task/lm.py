@@ -85,6 +85,11 @@ class SSRLMTask(SpeechTask):
     @classmethod
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
         complete_options(args := args or cls.get_parser().parse_args(cmd))
+        if args.head == "hull" and not args.init_param:
+            raise ValueError(
+                "head: hull: its keys are learned in distillation (stage 8), not through the LLM: "
+                "start from a distilled connector (--distilled), or take a linear head"
+            )
         super().main(args)
 
     @classmethod

@@ -274,6 +274,11 @@ def test_a_training_from_a_distilled_hull_head(
     assert output.embeds.isfinite().all()
 
 
+def test_a_hull_head_is_not_trained_through_the_llm_from_scratch(causal_lm):
+    with pytest.raises(ValueError, match="head: hull: its keys are learned in distillation"):
+        SSRLMTask.main(cmd=["--llm", causal_lm, "--output_dir", "exp", *SMALL, *HULL])
+
+
 def test_a_training_from_a_distilled_connector(causal_lm, distilled, data, tmp_path, monkeypatch):
     # ESPnet's worker writes the command it was called by.
     monkeypatch.setattr(sys, "argv", ["ssr_lm_train"])
