@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_ssr.align.alignment import LEVELS, Alignment, Span, read_ctm, write_ctm
-from espnet_ssr.align.run import FAILED, OUT_OF_VOCABULARY
+from espnet_ssr.align.run import FAILED, OUT_OF_VOCABULARY, RETRIED
 from espnet_ssr.data.augment_effects import Effect, dump_effects, load_effects
 from espnet_ssr.datadir import invert_utt2spk, read_keyed, replaced_dir, write_keyed, write_lines
 
@@ -164,7 +164,8 @@ def rescale_align_dir(
     Args:
         data_dir, original_dir: the set with copies and the original one, formatted.
         original_align_dir: alignment folder of ``original_dir``.
-        align_dir: folder to write ``<level>.ctm``, ``failed`` and ``out_of_vocabulary`` to.
+        align_dir: folder to write ``<level>.ctm``, ``failed``, ``out_of_vocabulary`` and, if the
+            originals have it, ``retried`` to.
     """
     utt_ids = list(read_keyed(data_dir / "wav.scp"))
     originals = _read_complete(data_dir / UTT2UNIQ, utt_ids)
@@ -178,6 +179,13 @@ def rescale_align_dir(
         else:
             path.unlink(missing_ok=True)  # of a former run
     shutil.copyfile(original_align_dir / OUT_OF_VOCABULARY, align_dir / OUT_OF_VOCABULARY)
+    retried = align_dir / RETRIED
+    if (original_align_dir / RETRIED).is_file():
+        outcomes = read_keyed(original_align_dir / RETRIED)
+        again = ((u, c.original) for u, c in copies.items() if c.original in outcomes)
+        write_keyed(retried, {u: outcomes[original] for u, original in again})
+    else:
+        retried.unlink(missing_ok=True)  # of a former run
     lost = {u: c.original for u, c in copies.items() if c.original not in alignments["word"]}
     causes = _read_causes(original_dir, original_align_dir)
     unknown = f"no_original it is not in {original_dir}: run stages 3 and 4 again"

@@ -122,6 +122,18 @@ def test_report_of_a_rescaled_folder(aligned):
     assert report["out_of_vocabulary"] == {"two": "guessed"}
 
 
+def test_copies_of_what_was_searched_twice_are_marked(aligned):
+    write_lines(aligned[2] / "retried", ["bad no_path", "good aligned"])
+    rescale_align_dir(*aligned)
+    assert read_keyed(aligned[-1] / "retried") == {
+        **dict.fromkeys(["bad", "sp0.9-bad", "sp2-bad"], "no_path"),
+        **dict.fromkeys(["good", "sp0.9-good", "sp2-good"], "aligned"),
+    }
+    (aligned[2] / "retried").unlink()
+    rescale_align_dir(*aligned)
+    assert not (aligned[-1] / "retried").exists()
+
+
 def test_levels_of_a_former_run_go(aligned):
     (aligned[-1] / "phone.ctm").write_text("old 1 0.0 0.1 AH\n")
     rescale_align_dir(*aligned)
