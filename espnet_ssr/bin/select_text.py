@@ -8,6 +8,7 @@ test has, each with its tokens) and report.json into a folder.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from espnet_ssr.bin.options import make_parser
@@ -47,9 +48,10 @@ def main() -> None:
         "--no_prefix_space", action="store_true", help="of tokenizers that add a space themselves"
     )
     args = parser.parse_args()
-    for name in ("hours", "valid", "test", "num_held_out"):
-        if getattr(args, name) < 0:
-            parser.error(f"--{name} must be 0 or more, not {getattr(args, name)}")
+    for name in ("hours", "train", "valid", "test", "num_held_out"):
+        value = getattr(args, name)
+        if value is not None and not 0 <= value < math.inf:
+            parser.error(f"--{name} must be 0 or more, not {value}")
 
     from espnet_ssr.datadir import read_keyed, write_lines
     from espnet_ssr.llm.spelling import spoken_tokens

