@@ -48,8 +48,8 @@ def main() -> None:
     if args.set is not None and not args.figures:
         parser.error("--set: give --figures, too")
 
-    from espnet_ssr.evaluate.figures import figures_table
-    from espnet_ssr.evaluate.records import read_records
+    from espnet_ssr.evaluate.figures import column_of, figures_table
+    from espnet_ssr.evaluate.records import check_names, read_records
     from espnet_ssr.evaluate.scaling import draw_scaling, parse_panel
 
     records = [(None, record) for record in read_records(args.results)]
@@ -60,7 +60,11 @@ def main() -> None:
             parser.error(f"--at {hours}: not a number of hours")
         records += [(trained_on, record) for record in read_records(map(Path, files))]
     if args.panel is None:
+        for figure in args.figures:
+            column_of(figure)
+        check_names("set", [args.set], (record.set for _, record in records))
         shown = [record for _, record in records if record.set == args.set]
+        check_names("model", args.models, (record.model for record in shown))
         rows = {model: [model] for model in args.models} or None
         sys.stdout.write(figures_table(shown, args.figures, rows))
     else:

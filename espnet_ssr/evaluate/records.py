@@ -78,6 +78,18 @@ def read_records(paths: Iterable[Path]) -> list[Record]:
     return records
 
 
+def check_names(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Whether ``names`` that were asked for are among those that are there.
+
+    Raises:
+        ValueError: the first one that is not; the message says which are.
+    """
+    known = dict.fromkeys(known)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no {kind} {name!r}; there are {'; '.join(known) or 'none'}")
+
+
 def name_model(name: str, *tags: str) -> str:
     """``ssr_block, forced``; empty tags are left out."""
     return ", ".join([name, *filter(None, tags)])

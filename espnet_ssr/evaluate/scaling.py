@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet_ssr.evaluate.figures import column_of
-from espnet_ssr.evaluate.records import Record
+from espnet_ssr.evaluate.records import Record, check_names
 from espnet_ssr.plots import plot_scaling
 
 MARK = re.compile(r"[ _](\d+(?:\.\d+)?)h(?![A-Za-z0-9])")
@@ -110,9 +110,11 @@ def draw_scaling(
         levels: models that are dashed lines across the panels, of which they have a figure.
 
     Raises:
-        ValueError: there is nothing to draw in a panel.
+        ValueError: there is nothing to draw in a panel, or no such model at all.
     """
     curves = collect_curves(records, panels)
+    check_names("model", models, (model for found in curves.values() for model in found))
+    check_names("model", levels, (record.model for _, record in records))
     lines: dict[Panel, dict[str, float]] = {panel: {} for panel in panels}
     for _, record in records:
         panel = Panel(record.set, record.figure)

@@ -79,6 +79,21 @@ def run(monkeypatch, tmp_path):
     return call
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "asterisk", "--figures", "M"], "no set 'asterisk'; there are choice; asterisk"),
+        (["--set", "choice", "--figures", "acuracy"], "acuracy: no such figure"),
+        (["--set", "choice", "--figures", "M", "--models", "hull"], "no model 'hull'; there are"),
+        (["--panel", "choice:M", "--models", "hul", "--output", "a"], "no model 'hul'; there are"),
+        (["--panel", "choice:M", "--levels", "whisper", "--output", "a"], "no model 'whisper'"),
+    ],
+)
+def test_misspelt_names(run, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        run(*arguments)
+
+
 def test_picture(run, tmp_path):
     test = "asterisk_test"
     panels = [f"{test}:token_accuracy", f"{test}:token_accuracy_0", f"{test}:M"]
