@@ -83,7 +83,8 @@ def parse_inference(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if (args.feats_scp is None) == (args.wav_scp is None):
         parser.error("give either --feats_scp or --wav_scp")
-    args.head_conf = key_values(args.head_conf)
+    if not isinstance(args.head_conf, dict):  # as a file of --config may have it
+        args.head_conf = key_values(args.head_conf)
     return args
 
 
