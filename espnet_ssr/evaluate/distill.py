@@ -11,6 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from espnet_ssr.connector.heads import HullHead
 from espnet_ssr.connector.segments import seconds_to_frames
+from espnet_ssr.data.copies import UTT2UNIQ
+from espnet_ssr.datadir import read_keyed
 from espnet_ssr.evaluate.embedding import (
     Utterance,
     connect_all,
@@ -139,8 +141,12 @@ def posterior_figures(
 
 
 def count_tokens(token_id_file: Path, vocabulary_size: int) -> torch.Tensor:
-    """How often ``(V,)`` each token occurs in a ``token_id`` file."""
-    ids = [i for row in read_token_ids(token_id_file).values() for i in row]
+    """How often ``(V,)`` each token occurs in a set's ``token_id`` file; what the set has copies of
+    counts once."""
+    originals = token_id_file.parents[1] / UTT2UNIQ
+    of = read_keyed(originals) if originals.exists() else {}
+    rows = read_token_ids(token_id_file).items()
+    ids = [i for utt_id, row in rows if of.get(utt_id, utt_id) == utt_id for i in row]
     return torch.bincount(torch.tensor(ids), minlength=vocabulary_size)
 
 

@@ -230,3 +230,12 @@ def test_load_utterances(embedding_matrix, source):
     assert torch.equal(utterance.feats, feats[0])
     assert utterance.token_id.tolist() == [4, 2]
     assert utterance.token_end.tolist() == [2, 9]
+
+
+def test_copies_of_an_utterance_count_once(tmp_path):
+    folder = tmp_path / "train_aug" / "seg"
+    folder.mkdir(parents=True)
+    (folder / "token_id").write_text("a 3 3 1\naug1-a 3 3 1\nb 1\n")
+    assert count_tokens(folder / "token_id", 5).tolist() == [0, 3, 0, 4, 0]
+    (tmp_path / "train_aug" / "utt2uniq").write_text("a a\naug1-a a\nb b\n")
+    assert count_tokens(folder / "token_id", 5).tolist() == [0, 2, 0, 2, 0]
