@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from espnet_ssr.recipes import CorpusError
@@ -83,7 +84,8 @@ def select_text_sets(
     """Choose the sentences of all sets; the same ones for any order of ``sentences``.
 
     Which set a sentence can be chosen for is decided by a hash of its words, as by
-    `sentences.set_of`, but those with a token that is held out are for the test alone.
+    `sentences.set_of`, but those with a word or a token that is held out are for the test alone. A
+    word may be there without its tokens: at the beginning of a sentence, in pieces.
 
     Args:
         tokenize: ids of transcripts.
@@ -102,15 +104,18 @@ def select_text_sets(
         group_by_spelling(spellings),
         count_tokens(tokens.values()),
         real_counts,
+        {word for text in real for word in plain_words(text)},
         set(count_tokens(tokenize(real_test))),
         wanted.held_out,
         held_out_words,
     )
     banned = {token for ids in held_out.values() for token in ids}
+    banned_words = {word.casefold() for word in held_out}
     pools: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence in pool:
-        has_banned = not banned.isdisjoint(tokens[sentence])
-        pools["test" if has_banned else set_of(sentence)].append(sentence)
+        is_free = banned.isdisjoint(tokens[sentence])
+        is_free = is_free and banned_words.isdisjoint(plain_words(sentence))
+        pools[set_of(sentence) if is_free else "test"].append(sentence)
     need = {"train": max(wanted.train or 1, 1), "valid": wanted.valid, "test": wanted.test}
     for name, number in need.items():
         if len(pools[name]) < number:
@@ -134,22 +139,29 @@ def select_text_sets(
     return TextSets(sets, held_out, training)
 
 
+def plain_words(text: str) -> set[str]:
+    """The words of a text in lower case, of letters alone, as `group_by_spelling` has them."""
+    return set(re.findall(r"[^\W\d_]+", text.casefold()))
+
+
 def choose_held_out(
     groups: Mapping[str, list[int]],
     pool: Mapping[int, int],
     real: Mapping[int, int],
+    real_words: Collection[str],
     test: set[int],
     number: int,
     words: Sequence[str] | None,
 ) -> dict[str, list[int]]:
     """The words that are held out, given or drawn, each with its tokens."""
     if words is None:
-        words = draw_held_out(groups, pool, real, test, number)
+        free = {word: ids for word, ids in groups.items() if word not in real_words}
+        words = draw_held_out(free, pool, real, test, number)
     held_out = {word: groups.get(word.casefold(), []) for word in words}
     for word, ids in held_out.items():
         if not ids:
             raise CorpusError(f"{word}: cannot be held out: it is no token of the tokenizer")
-        if any(real.get(token) for token in ids):
+        if word.casefold() in real_words or any(real.get(token) for token in ids):
             raise CorpusError(f"{word}: cannot be held out: real training speech has it")
     return held_out
 

@@ -7,7 +7,13 @@ import sys
 import pytest
 
 from espnet_ssr.recipes import CorpusError
-from espnet_ssr.recipes.text_sets import Wanted, describe, make_report, select_text_sets
+from espnet_ssr.recipes.text_sets import (
+    Wanted,
+    describe,
+    make_report,
+    plain_words,
+    select_text_sets,
+)
 
 WORDS = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"]
 IDS = {word: number for number, word in enumerate(WORDS)}
@@ -61,6 +67,21 @@ def test_real_speech_counts_as_chosen():
 def test_what_cannot_be_chosen_is_said(wanted, words, message):
     with pytest.raises(CorpusError, match=message):
         select_text_sets(SENTENCES, tokenize, SPELLINGS, wanted, held_out_words=words)
+
+
+def test_a_word_held_out_is_not_in_training_in_pieces_either():
+    def pieces(texts):  # words with a capital are no tokens
+        return [
+            [token for word in text.split() for token in ([IDS[word]] if word in IDS else [99, 98])]
+            for text in texts
+        ]
+
+    sentences = [sentence.capitalize() for sentence in SENTENCES]
+    sets = select_text_sets(sentences, pieces, SPELLINGS, WANTED, held_out_words=["Cat"])
+    with_word = {n: sum("cat" in plain_words(s) for s in of) for n, of in sets.sentences.items()}
+    assert with_word["train"] == with_word["valid"] == 0 < with_word["test"]
+    with pytest.raises(CorpusError, match="cat: cannot be held out: real training speech has it"):
+        select_text_sets(sentences, pieces, SPELLINGS, WANTED, ["Cat dog"], held_out_words=["cat"])
 
 
 def test_report_tells_the_coverage_of_texts():
