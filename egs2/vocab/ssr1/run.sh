@@ -38,6 +38,10 @@ LIBRISPEECH=${LIBRISPEECH:-}
 # shellcheck source=db.sh
 . ./db.sh
 if [ -n "${LIBRISPEECH}" ]; then tests+=" libri_unheard${suffix}"; fi
+if [[ ${LIBRISPEECH} == *[[:space:]]* ]]; then
+    echo "run.sh: LIBRISPEECH=${LIBRISPEECH}: a link without spaces in its name, please" >&2
+    exit 1
+fi
 
 ./ssr.sh \
     --train_set "train_${hours}h${suffix}" \
@@ -47,5 +51,5 @@ if [ -n "${LIBRISPEECH}" ]; then tests+=" libri_unheard${suffix}"; fi
     --llm "${llm}" \
     --augment "speed=0.9,1.1 noise=5,20 babble=5,20 room=0.2,0.6" \
     --distill_config conf/tuning/distill_ssr_hull.yaml \
-    --local_data_opts "--hours ${hours} --transcript ${transcript} --llm ${llm} ${local_data_opts}" \
+    --local_data_opts "--hours ${hours} --transcript ${transcript} --llm ${llm}${LIBRISPEECH:+ --librispeech ${LIBRISPEECH}} ${local_data_opts}" \
     "${options[@]}"

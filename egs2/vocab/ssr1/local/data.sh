@@ -13,6 +13,7 @@ slow_percent=0
 num_valid=200
 num_test=300
 num_held_out=300
+librispeech=
 librispeech_part=train-clean-100
 nj=$(nproc)
 help_message="Usage: local/data.sh [options]
@@ -33,6 +34,7 @@ be interrupted and run again: speech that is there is kept. Fewer hours are a pa
     --num_valid 200, --num_test 300
                               synthetic sentences
     --num_held_out 300        words that only test_voices has (data/text/held_out)
+    --librispeech FOLDER      instead of LIBRISPEECH in db.sh
     --librispeech_part train-clean-100
     --nj ${nj}                    voices that speak at once, each on one core"
 
@@ -67,6 +69,7 @@ TEXT=()
 WAV_TXT=()
 # shellcheck source=/dev/null
 . ./db.sh
+LIBRISPEECH=${librispeech:-${LIBRISPEECH}}
 
 text_dir=${data_dir}/text${suffix}
 texts=${MAIN_ROOT}/tools/fast_voices/text
