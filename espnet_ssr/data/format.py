@@ -129,7 +129,7 @@ def format_utterances(
             dropped.append(f"{utt_id} {drop.args[0]} {drop.args[1]}")
         else:
             name = f"{utt_id.replace('/', '%2F')}.{audio_format.suffix}"
-            write_audio(folder / name, samples, audio_format)
+            write_audio(folder / name, samples, audio_format.sample_rate)
             wav_scp.append(f"{utt_id} {final_folder.absolute() / name}")
             num_samples.append(f"{utt_id} {len(samples)}")
         progress.update()
@@ -138,17 +138,18 @@ def format_utterances(
     write_lines(folder / "dropped", dropped)
 
 
-def write_audio(path: Path, samples: np.ndarray, audio_format: AudioFormat) -> None:
-    """Write samples ``(N,)``; a full disk is an ``OSError`` that says so, unlike libsndfile's."""
+def write_audio(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write samples ``(N,)``, 16 bit, in the format of the file's ending.
+
+    Raises:
+        OSError: names the file and says what is wrong (a full disk), unlike libsndfile's.
+    """
     encoded = io.BytesIO()
-    soundfile.write(
-        encoded,
-        samples,
-        audio_format.sample_rate,
-        subtype="PCM_16",
-        format=audio_format.suffix,
-    )
-    path.write_bytes(encoded.getbuffer())
+    soundfile.write(encoded, samples, sample_rate, subtype="PCM_16", format=path.suffix[1:])
+    try:
+        path.write_bytes(encoded.getbuffer())
+    except OSError as error:  # of a write, without the file's name
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _check_duration(samples: np.ndarray, audio_format: AudioFormat) -> None:

@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import soundfile
-
 from espnet_ssr.align.abs import Levels
 from espnet_ssr.align.alignment import Alignment, Span, write_ctm
+from espnet_ssr.data.format import write_audio
 from espnet_ssr.datadir import (
     count_dropped,
     invert_utt2spk,
@@ -140,7 +139,7 @@ def speak_shard(
     for utt_id, (_, spoken, index, reading) in planned.items():
         samples, words = voices[index].speak(reading, seed)
         rate = voices[index].sample_rate
-        soundfile.write(folder / f"{utt_id}.wav", samples, rate)
+        write_audio(folder / f"{utt_id}.wav", samples, rate)
         wav_scp[utt_id] = str(final_folder.absolute() / f"{utt_id}.wav")
         seconds[utt_id] = f"{len(samples) / rate:.3f}"
         if words is not None:

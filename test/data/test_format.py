@@ -16,6 +16,7 @@ from espnet_ssr.data.format import (
     format_utterances,
     read_recording,
     read_recordings,
+    write_audio,
 )
 from espnet_ssr.datadir import read_keyed, write_keyed, write_lines
 from espnet_ssr.progress import Progress
@@ -308,3 +309,12 @@ def test_nothing_kept_is_an_error(tmp_path, data_dir):
 )
 def test_describe_causes(dropped, phrase):
     assert describe_causes(dropped) == phrase
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, which is a full disk")
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_full_disk_is_named(tmp_path, suffix):
+    file = tmp_path / f"utt.{suffix}"
+    file.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=rf"No space left on device: '.*utt\.{suffix}'"):
+        write_audio(file, tone(), RATE)

@@ -20,7 +20,6 @@ import numpy as np
 from espnet_ssr.data.augment import NUM_SPECTRA, NUM_TALKERS, SEEDS, Talkers
 from espnet_ssr.data.augment_effects import NOISES, Effect
 from espnet_ssr.data.format import (
-    AudioFormat,
     DropUtterance,
     Recording,
     describe_input,
@@ -105,8 +104,8 @@ class NoisyClips:
         if not file.exists():
             samples = read_recording(recording, SAMPLE_RATE)
             file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-            write_audio(temporary, samples, AudioFormat(SAMPLE_RATE))
+            temporary = file.with_name(f".{os.getpid()}.{file.name}")
+            write_audio(temporary, samples, SAMPLE_RATE)
             temporary.replace(file)
         return str(file)
 
