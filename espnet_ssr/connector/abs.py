@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -103,16 +103,7 @@ class AbsConnector(torch.nn.Module, ABC):
         if isinstance(self.output, HullHead):
             self.output.store_keys()
 
-    def compress(
-        self,
-        feats: torch.Tensor,
-        feats_lengths: torch.Tensor,
-        token_end: torch.Tensor | None = None,
-        token_lengths: torch.Tensor | None = None,
-    ) -> States:
-        """States of a batch, one for each vector; arguments as of ``forward``."""
-        raise NotImplementedError
-
+    @abstractmethod
     def forward(
         self,
         feats: torch.Tensor,
@@ -134,15 +125,6 @@ class AbsConnector(torch.nn.Module, ABC):
             candidates: tokens ``(C,)`` that a hull head scores and takes vectors of, ascending;
                 None: see ``HullHead.forward``.
         """
-        states = self.compress(feats, feats_lengths, token_end, token_lengths)
-        scores = None
-        if candidates is None:
-            vectors = self.output(states.packed)
-        else:
-            scores = self.output.scores(states.packed, self.output.keys_of(candidates))
-            vectors = self.output.mix(scores, candidates)
-        embeds = unpack_segments(vectors, states.lengths)
-        return ConnectorOutput(embeds, states.lengths, states.losses, states.packed, scores)
 
     def match(
         self,
@@ -164,3 +146,29 @@ class AbsConnector(torch.nn.Module, ABC):
         """
         utterance, token = length_mask(token_lengths, targets.size(1)).nonzero(as_tuple=True)
         return utterance, token, token
+
+
+class StateConnector(AbsConnector):
+    """A connector that makes states and leaves it to its head to make vectors of them."""
+
+    @abstractmethod
+    def compress(
+        self,
+        feats: torch.Tensor,
+        feats_lengths: torch.Tensor,
+        token_end: torch.Tensor | None = None,
+        token_lengths: torch.Tensor | None = None,
+    ) -> States:
+        """States of a batch, one for each vector; arguments as of ``forward``."""
+
+    def forward(self, feats, feats_lengths, token_end=None, token_lengths=None, candidates=None):
+        """See ``AbsConnector.forward``."""
+        states = self.compress(feats, feats_lengths, token_end, token_lengths)
+        scores = None
+        if candidates is None:
+            vectors = self.output(states.packed)
+        else:
+            scores = self.output.scores(states.packed, self.output.keys_of(candidates))
+            vectors = self.output.mix(scores, candidates)
+        embeds = unpack_segments(vectors, states.lengths)
+        return ConnectorOutput(embeds, states.lengths, states.losses, states.packed, scores)

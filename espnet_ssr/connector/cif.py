@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import pad
 
-from espnet_ssr.connector.abs import AbsConnector, States
+from espnet_ssr.connector.abs import StateConnector, States
 from espnet_ssr.connector.transformer import TransformerLayer, attend_all, position_table
 from espnet_ssr.tensors import length_mask
 
@@ -26,7 +26,7 @@ from espnet_ssr.tensors import length_mask
 INITIAL_LOGIT = -2.5
 
 
-class CIFConnector(AbsConnector):
+class CIFConnector(StateConnector):
     """One vector for every unit of weight; as many as there are tokens where that is known.
 
     Args:
@@ -70,7 +70,7 @@ class CIFConnector(AbsConnector):
         self.output = torch.nn.Linear(hidden_size, output_size)
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``; ``token_end`` is not looked at."""
+        """See ``StateConnector.compress``; ``token_end`` is not looked at."""
         mask = length_mask(feats_lengths, feats.size(1))
         states = self._encode(feats, feats_lengths, mask)
         weights = self.weights(states).masked_fill(~mask, 0.0)

@@ -50,7 +50,7 @@ class CTCCompressConnector(FrozenAlignerMixin, MLPConnector):
         self.load_aligner(aligner, input_size)
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
+        """See ``StateConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         mask = length_mask(feats_lengths, feats.size(1))
         feats = feats.where(mask[..., None], 0)
         first, last = self._run_edges(self._labels(feats, feats_lengths), mask)

@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from espnet_ssr.align.labels import TokenLabels
-from espnet_ssr.connector.abs import AbsConnector, States
+from espnet_ssr.connector.abs import StateConnector, States
 from espnet_ssr.connector.frozen_aligner import BLANK, FrozenAlignerMixin
 from espnet_ssr.tensors import length_mask
 
 
-class CTCHullConnector(FrozenAlignerMixin, AbsConnector):
+class CTCHullConnector(FrozenAlignerMixin, StateConnector):
     """A vector for every frame that is not blank.
 
     Args:
@@ -64,7 +64,7 @@ class CTCHullConnector(FrozenAlignerMixin, AbsConnector):
         """Nothing: untrained, it gives sums of embeddings already."""
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used. States
+        """See ``StateConnector.compress``; ``token_end`` and ``token_lengths`` are not used. States
         are log posteriors ``(S, V)`` of the aligner's labels, the blank included."""
         mask = length_mask(feats_lengths, feats.size(1))
         feats = feats.where(mask[..., None], 0)

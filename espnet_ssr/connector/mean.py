@@ -42,7 +42,7 @@ class MeanConnector(MLPConnector):
         self.neighbours = neighbours
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``."""
+        """See ``StateConnector.compress``."""
         mask = length_mask(token_lengths, token_end.size(1))
         # After the last token there is a valid index, so that it can be gathered.
         token_end = token_end.where(mask, 0)

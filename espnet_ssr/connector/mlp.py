@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from espnet_ssr.connector.abs import AbsConnector, States
+from espnet_ssr.connector.abs import StateConnector, States
 
 
-class MLPConnector(AbsConnector):
+class MLPConnector(StateConnector):
     """Layer norm, ``num_layers`` times linear and GELU, a linear layer to the LLM's width.
 
     Args:

@@ -38,6 +38,6 @@ class PoolConnector(MLPConnector):
         self.frames = frames
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
+        """See ``StateConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         groups, mask, lengths = pack_groups(feats, feats_lengths, self.frames)
         return self.states(groups.sum(1) / mask.sum(1)[:, None], lengths)

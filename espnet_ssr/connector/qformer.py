@@ -14,14 +14,14 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from espnet_ssr.connector.abs import AbsConnector, States
+from espnet_ssr.connector.abs import StateConnector, States
 from espnet_ssr.connector.segments import pack_groups
 from espnet_ssr.connector.transformer import feedforward
 
 INITIAL_DEVIATION = 0.02  # of queries and positions, as in the Q-Former
 
 
-class QFormerConnector(AbsConnector):
+class QFormerConnector(StateConnector):
     """``queries`` vectors for every window: ``queries * ceil(T / window)`` an utterance.
 
     Args:
@@ -65,7 +65,7 @@ class QFormerConnector(AbsConnector):
         self.output = torch.nn.Linear(hidden_size, output_size)
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
+        """See ``StateConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         windows, mask, lengths = pack_groups(feats, feats_lengths, len(self.positions))
         windows = self.norm(windows) + self.positions
         x = self.queries.expand(len(windows), -1, -1)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from espnet_ssr.connector.abs import AbsConnector, States
+from espnet_ssr.connector.abs import StateConnector, States
 from espnet_ssr.connector.pooling import POOLINGS
 from espnet_ssr.connector.segments import Rows, pack_segments, unpack_segments
 from espnet_ssr.connector.transformer import (
@@ -28,7 +28,7 @@ from espnet_ssr.connector.transformer import (
 from espnet_ssr.tensors import length_mask
 
 
-class SSRConnector(AbsConnector):
+class SSRConnector(StateConnector):
     """Alignment-aware compressor: one vector a segment.
 
     Args:
@@ -109,7 +109,7 @@ class SSRConnector(AbsConnector):
             raise ValueError(f"segment_layers {segment_layers}: 0 or more")
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``."""
+        """See ``StateConnector.compress``."""
         source = pack_segments(token_end, token_lengths, feats.size(1))
         if self.attention == "block":
             packed = _pack_blocks(source, token_lengths, self.context, self.merge)

@@ -44,7 +44,7 @@ class StackConnector(MLPConnector):
         self.convolution = FrameConvolution(input_size, kernel_size) if kernel_size else None
 
     def compress(self, feats, feats_lengths, token_end=None, token_lengths=None):
-        """See ``AbsConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
+        """See ``StateConnector.compress``; ``token_end`` and ``token_lengths`` are not used."""
         if self.convolution is not None:
             feats = self.convolution(feats, feats_lengths)
         groups, _, lengths = pack_groups(feats, feats_lengths, self.frames)
