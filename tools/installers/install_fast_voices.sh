@@ -25,7 +25,7 @@ fail() {
 
 if [ -e "${target}/bin" ]; then exit 0; fi
 rm -rf "${partial}"
-mkdir -p "${partial}"/{bin,text,root,debs}
+mkdir -p "${partial}"/{bin,text,unpacked,debs}
 trap 'rm -rf "${partial}"' EXIT
 
 wanted=()
@@ -42,7 +42,7 @@ for text in "${texts[@]}"; do
         ln -s "/${path}" "${partial}/text/${name}"
     else
         wanted+=("${package}")
-        ln -s "../root/${path}" "${partial}/text/${name}"
+        ln -s "../unpacked/${path}" "${partial}/text/${name}"
     fi
 done
 
@@ -86,21 +86,21 @@ if [ ${#wanted[@]} -gt 0 ]; then
         fi
     fi
     for package in "${partial}"/debs/*.deb; do
-        dpkg -x "${package}" "${partial}/root" || fail "${package##*/} could not be unpacked: is the disk full?"
+        dpkg -x "${package}" "${partial}/unpacked" || fail "${package##*/} could not be unpacked: is the disk full?"
     done
 fi
 rm -rf "${partial}/debs" "${partial}/state"
 
 # The programs need the libraries and the data beside them.
-library_path=$(find "${partial}/root" -name 'lib*.so*' -printf '%h\n' | sort -u | paste -sd :)
-espeak_data=$(find "${partial}/root" -path '*/lib/*' -name espeak-ng-data -printf '%h')
+library_path=$(find "${partial}/unpacked" -name 'lib*.so*' -printf '%h\n' | sort -u | paste -sd :)
+espeak_data=$(find "${partial}/unpacked" -path '*/lib/*' -name espeak-ng-data -printf '%h')
 for program in "${programs[@]}"; do
     if [ -L "${partial}/bin/${program}" ]; then continue; fi
     {
         echo '#!/bin/sh'
         echo "export LD_LIBRARY_PATH='${library_path//${partial}/${target}}'\${LD_LIBRARY_PATH:+:\${LD_LIBRARY_PATH}}"
         [ -z "${espeak_data}" ] || echo "export ESPEAK_DATA_PATH='${espeak_data/${partial}/${target}}'"
-        echo "exec '${target}/root/usr/bin/${program}' \"\$@\""
+        echo "exec '${target}/unpacked/usr/bin/${program}' \"\$@\""
     } >"${partial}/bin/${program}"
     chmod +x "${partial}/bin/${program}"
 done
